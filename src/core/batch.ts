@@ -1,0 +1,291 @@
+import { SchemaError } from './errors.ts'
+
+/**
+ * Rows of one dataset as columns. A batch is immutable once handed on: stages build new ones.
+ *
+ * How each column type is held in memory:
+ * - `timestamp`  Float64Array, microseconds since the Unix epoch, UTC; exact until the year 2255; NaN = null
+ * - `date`       Float64Array, days since the Unix epoch; NaN = null
+ * - `double`     Float64Array; NaN = null
+ * - `int64`      Float64Array of whole numbers within ±2^53 (counts, ids); NaN = null
+ * - `ns`         BigInt64Array, nanoseconds since the Unix epoch, UTC, exact; {@link NS_NULL} = null
+ * - `string`     {@link StringColumn}: Int32Array codes into a dictionary; -1 = null
+ * - `int_list`   {@link ListColumn}: offsets and values; an empty list = null
+ */
+export type ColumnType = 'timestamp' | 'date' | 'double' | 'int64' | 'ns' | 'string' | 'int_list'
+
+/** The value of an `ns` column that means null: no real instant lies there (the year 1677). */
+export const NS_NULL = -(2n ** 63n)
+
+export interface StringColumn {
+  /** Index into `dictionary` per row; -1 = null. */
+  readonly codes: Int32Array
+  /** Values; need not be distinct or all used. */
+  readonly dictionary: readonly string[]
+}
+
+export interface ListColumn {
+  /** `length + 1` entries; row i holds values[offsets[i] … offsets[i+1]). */
+  readonly offsets: Uint32Array
+  readonly values: Int32Array
+}
+
+export interface ColumnTypes {
+  timestamp: Float64Array
+  date: Float64Array
+  double: Float64Array
+  int64: Float64Array
+  ns: BigInt64Array
+  string: StringColumn
+  int_list: ListColumn
+}
+export type ColumnData = ColumnTypes[ColumnType]
+
+export interface ColumnSchema {
+  readonly name: string
+  readonly type: ColumnType
+}
+
+/** Where a batch came from; it travels into the segment's metadata, the ledger and quarantine. */
+export interface Origin {
+  /** `polygon`, `simulator`, … */
+  readonly source: string
+  /** Path and query of the vendor request, without the key. */
+  readonly request: string
+  readonly requestId?: string
+}
+
+export interface Batch {
+  /** Name of the dataset. */
+  readonly dataset: string
+  readonly length: number
+  readonly schema: readonly ColumnSchema[]
+  readonly columns: Readonly<Record<string, ColumnData>>
+  readonly origin?: Origin
+}
+
+/**
+ * The column `name` of `batch`, typed.
+ *
+ * @throws {SchemaError} when it is missing or of another type
+ */
+export function requireColumn<T extends ColumnType>(batch: Batch, name: string, type: T): ColumnTypes[T] {
+  const schema = batch.schema.find((column) => column.name === name)
+  if (!schema) throw new SchemaError(`${batch.dataset}.${name}: column is missing`)
+  if (schema.type !== type)
+    throw new SchemaError(`${batch.dataset}.${name}: expected ${type}, found ${schema.type}`)
+  return batch.columns[name] as ColumnTypes[T]
+}
+
+/** A string column that holds the same value in every row. */
+export function constantString(value: string, length: number): StringColumn {
+  return { codes: new Int32Array(length), dictionary: [value] }
+}
+
+/** A string column from values; null and undefined are null. */
+export function stringColumn(values: readonly (string | null | undefined)[]): StringColumn {
+  const codes = new Int32Array(values.length)
+  const dictionary: string[] = []
+  const seen = new Map<string, number>()
+  values.forEach((value, row) => {
+    if (value == null) {
+      codes[row] = -1
+      return
+    }
+    let code = seen.get(value)
+    if (code === undefined) {
+      code = dictionary.push(value) - 1
+      seen.set(value, code)
+    }
+    codes[row] = code
+  })
+  return { codes, dictionary }
+}
+
+/** The string in `row`, or null. */
+export function stringAt(column: StringColumn, row: number): string | null {
+  const code = column.codes[row] ?? -1
+  return code < 0 ? null : (column.dictionary[code] ?? null)
+}
+
+/** The rows `rows` (indices, any order) of `batch`, as a new batch. */
+export function takeRows(batch: Batch, rows: ArrayLike<number>): Batch {
+  const columns: Record<string, ColumnData> = {}
+  for (const { name, type } of batch.schema) {
+    columns[name] = takeColumn(type, batch.columns[name]!, rows)
+  }
+  return { ...batch, length: rows.length, columns }
+}
+
+function takeColumn(type: ColumnType, data: ColumnData, rows: ArrayLike<number>): ColumnData {
+  const length = rows.length
+  if (type === 'string') {
+    const { codes, dictionary } = data as StringColumn
+    const out = new Int32Array(length)
+    for (let i = 0; i < length; i++) out[i] = codes[rows[i]!]!
+    return { codes: out, dictionary }
+  }
+  if (type === 'int_list') return takeList(data as ListColumn, rows)
+  if (type === 'ns') {
+    const values = data as BigInt64Array
+    const out = new BigInt64Array(length)
+    for (let i = 0; i < length; i++) out[i] = values[rows[i]!]!
+    return out
+  }
+  const values = data as Float64Array
+  const out = new Float64Array(length)
+  for (let i = 0; i < length; i++) out[i] = values[rows[i]!]!
+  return out
+}
+
+function takeList(list: ListColumn, rows: ArrayLike<number>): ListColumn {
+  const offsets = new Uint32Array(rows.length + 1)
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!
+    offsets[i + 1] = offsets[i]! + list.offsets[row + 1]! - list.offsets[row]!
+  }
+  const values = new Int32Array(offsets[rows.length]!)
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!
+    values.set(list.values.subarray(list.offsets[row], list.offsets[row + 1]), offsets[i]!)
+  }
+  return { offsets, values }
+}
+
+/** The rows [from, to) of `batch`; numeric columns share memory with it. */
+export function sliceBatch(batch: Batch, from: number, to: number): Batch {
+  if (from === 0 && to === batch.length) return batch
+  const columns: Record<string, ColumnData> = {}
+  for (const { name, type } of batch.schema) {
+    const data = batch.columns[name]!
+    if (type === 'string') {
+      const { codes, dictionary } = data as StringColumn
+      columns[name] = { codes: codes.subarray(from, to), dictionary }
+    } else if (type === 'int_list') {
+      const list = data as ListColumn
+      const base = list.offsets[from]!
+      columns[name] = {
+        offsets: list.offsets.slice(from, to + 1).map((offset) => offset - base),
+        values: list.values.subarray(base, list.offsets[to]),
+      }
+    } else {
+      columns[name] = (data as Float64Array).subarray(from, to)
+    }
+  }
+  return { ...batch, length: to - from, columns }
+}
+
+/**
+ * All rows of `batches`, in order, as one batch with the schema of the first.
+ *
+ * @throws {SchemaError} when a batch has another schema
+ */
+export function concatBatches(batches: readonly Batch[]): Batch {
+  const first = batches[0]
+  if (!first) throw new SchemaError('concatBatches: no batches')
+  if (batches.length === 1) return first
+  for (const batch of batches) assertSameSchema(first, batch)
+  const length = batches.reduce((sum, batch) => sum + batch.length, 0)
+  const columns: Record<string, ColumnData> = {}
+  for (const { name, type } of first.schema) {
+    columns[name] = concatColumn(
+      type,
+      batches.map((batch) => batch.columns[name]!),
+      length,
+    )
+  }
+  return { ...first, length, columns }
+}
+
+function assertSameSchema(first: Batch, other: Batch): void {
+  const same =
+    first.dataset === other.dataset &&
+    first.schema.length === other.schema.length &&
+    first.schema.every((column, i) => {
+      const twin = other.schema[i]
+      return twin?.name === column.name && twin.type === column.type
+    })
+  if (!same) throw new SchemaError(`cannot join a batch of ${other.dataset} to one of ${first.dataset}`)
+}
+
+function concatColumn(type: ColumnType, parts: readonly ColumnData[], length: number): ColumnData {
+  if (type === 'string') return concatStrings(parts as readonly StringColumn[], length)
+  if (type === 'int_list') return concatLists(parts as readonly ListColumn[], length)
+  let at = 0
+  if (type === 'ns') {
+    const out = new BigInt64Array(length)
+    for (const part of parts as readonly BigInt64Array[]) {
+      out.set(part, at)
+      at += part.length
+    }
+    return out
+  }
+  const out = new Float64Array(length)
+  for (const part of parts as readonly Float64Array[]) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+function concatStrings(parts: readonly StringColumn[], length: number): StringColumn {
+  const codes = new Int32Array(length)
+  const dictionary: string[] = []
+  const shift = new Map<readonly string[], number>()
+  let at = 0
+  for (const part of parts) {
+    const single = part.dictionary.length === 1 ? dictionary.indexOf(part.dictionary[0]!) : -1
+    let base = shift.get(part.dictionary) ?? single
+    if (base < 0) {
+      base = dictionary.length
+      for (const value of part.dictionary) dictionary.push(value)
+    }
+    shift.set(part.dictionary, base)
+    for (let i = 0; i < part.codes.length; i++) {
+      const code = part.codes[i]!
+      codes[at + i] = code < 0 ? -1 : code + base
+    }
+    at += part.codes.length
+  }
+  return { codes, dictionary }
+}
+
+function concatLists(parts: readonly ListColumn[], length: number): ListColumn {
+  const offsets = new Uint32Array(length + 1)
+  const values = new Int32Array(parts.reduce((sum, part) => sum + part.values.length, 0))
+  let row = 0
+  let at = 0
+  for (const part of parts) {
+    values.set(part.values, at)
+    for (let i = 1; i < part.offsets.length; i++) offsets[++row] = part.offsets[i]! + at
+    at += part.values.length
+  }
+  return { offsets, values }
+}
+
+/** One row as a plain object; for messages, quarantine and tests, never for the data path. */
+export function rowAt(batch: Batch, row: number): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const { name, type } of batch.schema) out[name] = valueAt(type, batch.columns[name]!, row)
+  return out
+}
+
+function valueAt(type: ColumnType, data: ColumnData, row: number): unknown {
+  switch (type) {
+    case 'string':
+      return stringAt(data as StringColumn, row)
+    case 'ns': {
+      const value = (data as BigInt64Array)[row]!
+      return value === NS_NULL ? null : value
+    }
+    case 'int_list': {
+      const { offsets, values } = data as ListColumn
+      const list = Array.from(values.subarray(offsets[row], offsets[row + 1]))
+      return list.length > 0 ? list : null
+    }
+    default: {
+      const value = (data as Float64Array)[row]!
+      return Number.isNaN(value) ? null : value
+    }
+  }
+}

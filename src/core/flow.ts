@@ -1,0 +1,46 @@
+import type { Batch } from './batch.ts'
+
+/** Pulled by the consumer: back-pressure is simply a consumer that has not asked yet. */
+export type Batches = AsyncIterable<Batch>
+
+/** Where rows come from. `read` ends when the request is covered, or throws soon after `signal` aborts. */
+export interface Source<Request> {
+  readonly name: string
+  read(request: Request, signal: AbortSignal): Batches
+}
+
+/** Turns one flow into another. State lives inside the returned iterable, so a stage can run twice. */
+export type Stage = (batches: Batches) => Batches
+
+/** A row that a stage refused: where it was in its batch, and which rule it broke. */
+export interface Refusal {
+  readonly row: number
+  /** Stable name of the rule, e.g. `high_below_low`. */
+  readonly rule: string
+  /** One sentence with the values that broke it. */
+  readonly reason: string
+}
+
+/** Where refused rows go. Called once per batch that has any. */
+export type RefusalSink = (batch: Batch, refusals: readonly Refusal[]) => void
+
+/** Where rows go. `write` resolves once the batch is taken; `commit` once all of it is durable. */
+export interface Sink<Receipt> {
+  write(batch: Batch): Promise<void>
+  commit(): Promise<Receipt>
+  /** Drops what was written since the last commit. Never throws. */
+  abort(): Promise<void>
+}
+
+/** Stages in the order the rows pass them. */
+export const compose =
+  (...stages: readonly Stage[]): Stage =>
+  (batches) =>
+    stages.reduce((flow, stage) => stage(flow), batches)
+
+/** All batches of a flow; for tests and for small answers. */
+export async function collect(batches: Batches): Promise<Batch[]> {
+  const out: Batch[] = []
+  for await (const batch of batches) out.push(batch)
+  return out
+}
