@@ -147,7 +147,7 @@ function takeList(list: ListColumn, rows: ArrayLike<number>): ListColumn {
   const values = new Int32Array(offsets[rows.length]!)
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i]!
-    values.set(list.values.subarray(list.offsets[row], list.offsets[row + 1]), offsets[i]!)
+    values.set(list.values.subarray(list.offsets[row], list.offsets[row + 1]), offsets[i])
   }
   return { offsets, values }
 }
