@@ -24,11 +24,12 @@ export interface Refusal {
 /** Where refused rows go. Called once per batch that has any. */
 export type RefusalSink = (batch: Batch, refusals: readonly Refusal[]) => void
 
-/** Where rows go. `write` resolves once the batch is taken; `commit` once all of it is durable. */
-export interface Sink<Receipt> {
+/** Where rows go. Nothing of it is visible until `commit` resolves; then all of it is, durably. */
+export interface Sink<Settlement, Receipt> {
   write(batch: Batch): Promise<void>
-  commit(): Promise<Receipt>
-  /** Drops what was written since the last commit. Never throws. */
+  /** Makes what was written, and what `settlement` says about it, the truth. */
+  commit(settlement: Settlement): Promise<Receipt>
+  /** Drops what was written. Never throws. */
   abort(): Promise<void>
 }
 

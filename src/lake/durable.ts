@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
+import { TEMPORARY_SUFFIX } from './layout.ts'
+
+/**
+ * File operations that are on the disk, not only in the page cache, when they return. Errors of the operating
+ * system become {@link DiskError} naming the path and what to do.
+ */
+
+/** Makes the directory entries of `folder` durable; a rename is not until then. */
+export async function fsyncFolder(folder: string): Promise<void> {
+  await onDisk(folder, async () => {
+    const handle = await open(folder, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+}
+
+/** Makes the content of the file at `path` durable. */
+export async function fsyncFile(path: string): Promise<void> {
+  await onDisk(path, async () => {
+    const handle = await open(path, 'r+')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+}
+
+/** Creates `folder` and its parents; each new entry is durable in its parent. */
+export async function makeFolder(folder: string): Promise<void> {
+  await onDisk(folder, async () => {
+    const firstNew = await mkdir(folder, { recursive: true })
+    if (firstNew === undefined) return
+    for (let made = folder; ; made = dirname(made)) {
+      await fsyncFolder(dirname(made))
+      if (made === firstNew) return
+    }
+  })
+}
+
+/** Replaces `path` by `content` so that a crash leaves the old file or the new one, never a mixture. */
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = path + TEMPORARY_SUFFIX
+  try {
+    await onDisk(path, async () => {
+      const handle = await open(temporary, 'w')
+      try {
+        await handle.writeFile(content)
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+      await rename(temporary, path)
+    })
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+  await fsyncFolder(dirname(path))
+}
+
+/** SHA-256 of the file at `path`, hexadecimal, read in bounded memory. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/** Runs `work`; what the operating system refuses becomes a DiskError about `path`. */
+export async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asDiskError(error, path)
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'The disk is full. Free some space and run the same command again: committed sessions are kept.',
+  EDQUOT: 'The disk quota is used up. Free some space and run the same command again.',
+  EROFS: 'The file system is read-only. Choose another place with --data-dir or paths.data.',
+  EACCES: 'This user may not write there. Change the permissions or choose another --data-dir.',
+  EPERM: 'This user may not write there. Change the permissions or choose another --data-dir.',
+  ENOTDIR: 'A part of the path is a file. Choose another --data-dir.',
+  EIO: 'The device reported an error. Check its health before going on.',
+  EMFILE: 'Too many open files. Raise the limit (ulimit -n).',
+}
+
+/** `error` as a DiskError about `path` if the operating system raised it, otherwise unchanged. */
+export function asDiskError(error: unknown, path: string): unknown {
+  if (error instanceof PipelineError || !isDiskErrno(error)) return error
+  const hint = HINTS[String(error.code)]
+  return new DiskError(`cannot write ${path}: ${error.message}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  })
+}

@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import { LakeMismatchError, IntegrityError } from '../core/errors.ts'
+import type { SeriesId } from './layout.ts'
+
+/**
+ * The ledger: the JSON checkpoint of one series. It says which sessions are settled and how, and which Parquet
+ * files are live, and it is the only truth about what the lake holds. One line per cell and segment, so that
+ * people and diffs can read it.
+ */
+export const LEDGER_VERSION = 1
+
+export const CELL_STATES = [
+  'complete',
+  'empty',
+  'missing',
+  'pending',
+  'failed',
+  'not_entitled',
+  'quarantined',
+] as const
+export type CellState = (typeof CELL_STATES)[number]
+
+const cellSchema = z.object({
+  state: z.enum(CELL_STATES),
+  /** Why it is in this state, one sentence. */
+  reason: z.string(),
+  /** Rows of the cell in the lake. */
+  rows: z.int().nonnegative(),
+  /** Refused rows of the cell in quarantine. */
+  quarantined: z.int().nonnegative().optional(),
+  /** Order-independent digest of the rows (digest.ts). */
+  digest: z.string().optional(),
+  /** Run that settled it, and when (UTC). */
+  run: z.string(),
+  at: z.string(),
+})
+export type Cell = z.infer<typeof cellSchema>
+
+const originSchema = z.object({
+  source: z.string(),
+  run: z.string(),
+  request: z.string(),
+  requestId: z.string().optional(),
+  /** Sessions it brought into the segment, both inclusive. */
+  from: z.string(),
+  to: z.string(),
+})
+export type SegmentOrigin = z.infer<typeof originSchema>
+
+const segmentSchema = z.object({
+  /** Relative to the data directory, with `/`. */
+  path: z.string(),
+  partition: z.string(),
+  rows: z.int().positive(),
+  bytes: z.int().positive(),
+  sha256: z.string(),
+  digest: z.string(),
+  /** First and last session with rows in it. */
+  first: z.string(),
+  last: z.string(),
+  engine: z.string(),
+  run: z.string(),
+  writtenAt: z.string(),
+  origins: z.array(originSchema),
+})
+export type Segment = z.infer<typeof segmentSchema>
+
+const ledgerSchema = z.object({
+  schema: z.object({ name: z.literal('tapelake.ledger'), version: z.literal(LEDGER_VERSION) }),
+  dataset: z.string(),
+  datasetVersion: z.int(),
+  ticker: z.string(),
+  updatedAt: z.string(),
+  segments: z.array(segmentSchema),
+  cells: z.record(z.string(), cellSchema),
+})
+export type Ledger = Readonly<z.infer<typeof ledgerSchema>>
+
+/** A ledger that holds nothing yet. */
+export function emptyLedger({ dataset, ticker }: SeriesId): Ledger {
+  return {
+    schema: { name: 'tapelake.ledger', version: LEDGER_VERSION },
+    dataset: dataset.name,
+    datasetVersion: dataset.version,
+    ticker,
+    updatedAt: new Date(0).toISOString(),
+    segments: [],
+    cells: {},
+  }
+}
+
+/**
+ * The ledger in `text`, checked.
+ *
+ * @throws {IntegrityError} when it is torn or edited into something else; the caller may rebuild it
+ * @throws {LakeMismatchError} when a newer tapelake wrote it
+ */
+export function parseLedger(text: string, path: string): Ledger {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new IntegrityError(`ledger ${path} is not whole JSON`, { cause })
+  }
+  refuseNewer(json, path)
+  const parsed = ledgerSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw new IntegrityError(`ledger ${path} is damaged: ${z.prettifyError(parsed.error)}`)
+}
+
+function refuseNewer(json: unknown, path: string): void {
+  const version = (json as { schema?: { version?: unknown } } | null)?.schema?.version
+  if (typeof version === 'number' && version > LEDGER_VERSION) {
+    throw new LakeMismatchError(
+      `ledger ${path} has format ${version}; this tapelake reads up to ${LEDGER_VERSION}`,
+      {
+        hint: 'Upgrade tapelake, or choose another --data-dir.',
+      },
+    )
+  }
+}
+
+/** `ledger` as text: cells and segments one per line, cells in order of date. */
+export function formatLedger(ledger: Ledger): string {
+  const { schema, dataset, datasetVersion, ticker, updatedAt, segments, cells } = ledger
+  const head = JSON.stringify({ schema, dataset, datasetVersion, ticker, updatedAt }, null, 2).slice(0, -2)
+  const segmentLines = segments.map((segment) => `    ${JSON.stringify(segment)}`)
+  const cellLines = Object.keys(cells)
+    .sort()
+    .map((date) => `    ${JSON.stringify(date)}: ${JSON.stringify(cells[date])}`)
+  return `${head},\n  "segments": ${block('[', segmentLines, ']')},\n  "cells": ${block('{', cellLines, '}')}\n}\n`
+}
+
+const block = (open: string, lines: readonly string[], close: string): string =>
+  lines.length === 0 ? open + close : `${open}\n${lines.join(',\n')}\n  ${close}`
