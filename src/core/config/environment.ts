@@ -1,0 +1,157 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { ConfigError } from '../errors.ts'
+import { layerOf, type Layer, type ValueOrigin } from './layer.ts'
+import { envNameOf, settingOptions, type SettingOption } from './options.ts'
+import { suggest } from './suggest.ts'
+
+/** Short names of settings; the later one wins, and `TAPELAKE__…` wins over both. */
+const SHORT_NAMES: readonly (readonly [string, string])[] = [
+  ['MASSIVE_REST_URL', 'sources.polygon.restUrl'],
+  ['POLYGON_REST_URL', 'sources.polygon.restUrl'],
+  ['MASSIVE_WS_URL', 'sources.polygon.wsUrl'],
+  ['POLYGON_WS_URL', 'sources.polygon.wsUrl'],
+  ['TAPELAKE_DATA_DIR', 'paths.data'],
+]
+
+/** Variables that may hold the API key; the first one that is set counts. */
+export const KEY_NAMES = [
+  envNameOf(['sources', 'polygon', 'apiKey']),
+  'POLYGON_API_KEY',
+  'MASSIVE_API_KEY',
+] as const
+
+const NOW_NAME = 'TAPELAKE_NOW'
+
+/** A variable that is set and not empty. */
+export interface Variable {
+  readonly value: string
+  readonly origin: ValueOrigin
+}
+export type Environment = ReadonlyMap<string, Variable>
+
+/**
+ * The process environment over the file `.env` in `cwd`, if there is one. An empty variable counts as not set.
+ *
+ * @throws {ConfigError} when `.env` exists and cannot be read
+ */
+export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
+  const variables = new Map<string, Variable>()
+  for (const [name, variable] of readDotEnv(join(cwd, '.env'))) variables.set(name, variable)
+  for (const [name, value] of Object.entries(env)) {
+    if (value) variables.set(name, { value, origin: { kind: 'environment', place: `environment ${name}` } })
+  }
+  return variables
+}
+
+function* readDotEnv(path: string): Iterable<[string, Variable]> {
+  if (!existsSync(path)) return
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new ConfigError(`.env: cannot be read: ${(cause as Error).message}`, { cause })
+  }
+  const lines = text.split('\n')
+  for (const [name, value] of Object.entries(parseEnv(text))) {
+    const line =
+      lines.findIndex((candidate) => new RegExp(`^\\s*(export\\s+)?${name}\\s*=`).test(candidate)) + 1
+    if (value) yield [name, { value, origin: { kind: 'environment', place: `.env:${line} ${name}` } }]
+  }
+}
+
+/**
+ * The settings that the environment gives.
+ *
+ * @throws {ConfigError} for a `TAPELAKE__…` variable that is no setting, or a misspelt short name
+ */
+export function environmentLayer(environment: Environment): Layer {
+  const options = settingOptions()
+  refuseUnknown(environment, options)
+  const names: (readonly [string, string])[] = [
+    ...SHORT_NAMES,
+    ...options.map(({ env, path }) => [env, path] as const),
+  ]
+  const entries = names.flatMap(([name, path]) => {
+    const variable = environment.get(name)
+    const option = options.find((known) => known.path === path)
+    if (!variable || !option) return []
+    return [[path, coerce(variable.value, option), variable.origin] as const]
+  })
+  return layerOf(entries)
+}
+
+/** A text as the type that the setting wants; left as it is where it does not fit, for the schema to refuse. */
+function coerce(text: string, { types }: SettingOption): unknown {
+  const numeric = types.includes('integer') || types.includes('number')
+  if (numeric && /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(text.trim())) return Number(text)
+  if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true'
+  return text
+}
+
+function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
+  const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0]]
+  const short = ['TAPELAKE_DATA_DIR', NOW_NAME]
+  for (const [name, { origin }] of environment) {
+    if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
+    const isLong = name.startsWith('TAPELAKE__')
+    const meant = suggest(name, isLong ? long : short)
+    if (!isLong && !meant) continue
+    throw new ConfigError(`${origin.place}: no such setting${meant ? `, did you mean ${meant}?` : ''}`, {
+      hint: 'TAPELAKE__SECTION__KEY, camelCase spelled UPPER_SNAKE; tapelake config show --origin lists the settings.',
+    })
+  }
+}
+
+/** The API key that the environment gives, if any. @throws {ConfigError} when it cannot be one */
+export function keyOfEnvironment(environment: Environment): Variable | undefined {
+  const variable = KEY_NAMES.map((name) => environment.get(name)).find((found) => found !== undefined)
+  return variable && { ...variable, value: checkedKey(variable.value, variable.origin.place) }
+}
+
+/** The API key in the file `path`. @throws {ConfigError} when it cannot be read or holds no key */
+export function keyOfFile(path: string, origin: ValueOrigin): Variable {
+  try {
+    const place = `file ${path} (${origin.place})`
+    return { value: checkedKey(readFileSync(path, 'utf8'), place), origin: { ...origin, place } }
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
+    throw new ConfigError(`${origin.place}: sources.polygon.apiKeyFile: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+/** Never shows the key: a key with a stray quote is still most of a key. */
+function checkedKey(text: string, place: string): string {
+  const key = text.trim()
+  if (/^[\x21-\x7e]+$/.test(key)) return key
+  throw new ConfigError(`${place}: ${key === '' ? 'empty' : 'holds spaces or characters that no key has'}`, {
+    hint: 'An API key is one word of letters and digits, as the dashboard of the vendor shows it.',
+  })
+}
+
+/** The instant that TAPELAKE_NOW pretends it is, UTC epoch milliseconds. @throws {ConfigError} */
+export function nowOfEnvironment(environment: Environment): number | undefined {
+  const variable = environment.get(NOW_NAME)
+  if (!variable) return undefined
+  const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/
+  const ms = iso.test(variable.value) ? Date.parse(variable.value) : NaN
+  if (!Number.isNaN(ms)) return ms
+  throw new ConfigError(
+    `${variable.origin.place}: expected an instant like 2025-06-02T20:00:00Z, found '${variable.value}'`,
+  )
+}
+
+/** The user's own config directory; undefined where there is no home. */
+export function userConfigDir(environment: Environment): string {
+  const base = environment.get('XDG_CONFIG_HOME')?.value ?? join(homeOf(environment), '.config')
+  return join(base, 'tapelake')
+}
+
+/** The home folder, for `~/` in paths. */
+export function homeOf(environment: Environment): string {
+  return environment.get('HOME')?.value ?? homedir()
+}

@@ -1,0 +1,150 @@
+import { join, resolve } from 'node:path'
+import {
+  environmentLayer,
+  homeOf,
+  keyOfEnvironment,
+  keyOfFile,
+  nowOfEnvironment,
+  readEnvironment,
+  userConfigDir,
+  type Environment,
+  type Variable,
+} from './environment.ts'
+import { layerOf, mergeTrees, problemsIn, refuseProblems, type Layer, type ValueOrigin } from './layer.ts'
+import { settingOptions } from './options.ts'
+import { settingsSchema, type Settings } from './schema.ts'
+import { findConfigFiles, readConfigFile, refuseDoubles } from './yaml-files.ts'
+
+export { settingOptions, type SettingOption } from './options.ts'
+export { settingsJsonSchema, type Settings } from './schema.ts'
+export { suggest } from './suggest.ts'
+export { type ValueOrigin } from './layer.ts'
+
+/** A setting given on the command line. */
+export interface FlagValue {
+  /** As it was typed, for messages: `--data-dir`. */
+  readonly flag: string
+  readonly value: unknown
+}
+
+export interface LoadConfigOptions {
+  /** Directory of the config files (`--config`); undefined: ./config, else the user's own, else none. */
+  readonly configDir?: string | undefined
+  readonly env?: NodeJS.ProcessEnv
+  /** Settings from flags, by dotted path. An undefined value counts as not given. */
+  readonly flags?: Readonly<Record<string, FlagValue>>
+  /** What relative paths are relative to, and where `.env` is looked for. */
+  readonly cwd?: string
+}
+
+/** What is never printed. Shows itself as empty wherever it is logged or serialised. */
+export class Secrets {
+  readonly #polygonApiKey: string | undefined
+
+  constructor(polygonApiKey: string | undefined) {
+    this.#polygonApiKey = polygonApiKey
+  }
+
+  /** The key of the Polygon / Massive account, or undefined where none was given. */
+  get polygonApiKey(): string | undefined {
+    return this.#polygonApiKey
+  }
+
+  /** All of them, for a redactor. */
+  all(): string[] {
+    return this.#polygonApiKey === undefined ? [] : [this.#polygonApiKey]
+  }
+}
+
+export interface LoadedConfig {
+  /** Checked, defaults filled in; holds no secret. */
+  readonly settings: Settings
+  readonly secrets: Secrets
+  /** Where each setting came from, by dotted path; `sources.polygon.apiKey` too, when there is a key. */
+  readonly origins: ReadonlyMap<string, ValueOrigin>
+  /** `paths.data`, absolute. */
+  readonly dataDir: string
+  /** Config files that were read, absolute. */
+  readonly configFiles: readonly string[]
+  /** The instant that TAPELAKE_NOW pretends it is (it stands still), UTC epoch milliseconds. */
+  readonly pretendNowMs: number | undefined
+}
+
+/** Dotted path under which {@link LoadedConfig.origins} tells where the API key came from. */
+export const API_KEY_PATH = 'sources.polygon.apiKey'
+
+/**
+ * Settings from flags over the environment (with `.env`) over config files over defaults. Every place is
+ * checked in full, so a mistake in a file shows even where a flag would hide it.
+ *
+ * @throws {ConfigError} naming file, line, key path or variable, and what was expected
+ */
+export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
+  const { env = process.env, flags = {}, cwd = process.cwd() } = options
+  const environment = readEnvironment(env, cwd)
+  const home = homeOf(environment)
+  const absolute = (path: string) => resolve(cwd, path.startsWith('~/') ? join(home, path.slice(2)) : path)
+
+  const configDir = options.configDir === undefined ? undefined : absolute(options.configDir)
+  const configFiles = findConfigFiles({ configDir, cwd, userDir: userConfigDir(environment) })
+  const fileLayers = configFiles.map((path) => readConfigFile(path, cwd))
+  const layers = [...fileLayers, environmentLayer(environment), flagLayer(flags)]
+  refuseProblems(layers.flatMap(problemsIn))
+  refuseDoubles(fileLayers)
+
+  const settings = settingsSchema.parse(layers.map(({ tree }) => tree).reduce(mergeTrees, {}))
+  const origins = originsOf(layers)
+  const key = findKey(environment, settings, origins, absolute)
+  if (key) origins.set(API_KEY_PATH, key.origin)
+  return {
+    settings,
+    secrets: new Secrets(key?.value),
+    origins,
+    dataDir: absolute(settings.paths.data),
+    configFiles,
+    pretendNowMs: nowOfEnvironment(environment),
+  }
+}
+
+function flagLayer(flags: Readonly<Record<string, FlagValue>>): Layer {
+  const given = Object.entries(flags).filter(([, { value }]) => value !== undefined)
+  return layerOf(
+    given.map(([path, { flag, value }]) => [path, value, { kind: 'flag', place: `flag ${flag}` }] as const),
+  )
+}
+
+function originsOf(layers: readonly Layer[]): Map<string, ValueOrigin> {
+  const origins = new Map<string, ValueOrigin>()
+  for (const { path } of settingOptions()) {
+    const given = layers.map((layer) => (hasValue(layer, path) ? layer.origins.get(path) : undefined))
+    origins.set(
+      path,
+      given.findLast((origin) => origin !== undefined) ?? { kind: 'default', place: 'default' },
+    )
+  }
+  return origins
+}
+
+/** The value of a setting, by its dotted path. */
+export function settingAt(settings: Settings, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], settings)
+}
+
+const hasValue = ({ tree }: Layer, path: string) => settingAt(tree as Settings, path) !== undefined
+
+function findKey(
+  environment: Environment,
+  settings: Settings,
+  origins: ReadonlyMap<string, ValueOrigin>,
+  absolute: (path: string) => string,
+): Variable | undefined {
+  const { apiKeyFile } = settings.sources.polygon
+  const fromEnvironment = keyOfEnvironment(environment)
+  if (fromEnvironment || apiKeyFile === undefined) return fromEnvironment
+  return keyOfFile(absolute(apiKeyFile), origins.get('sources.polygon.apiKeyFile')!)
+}
+
+/** Names of variables that may hold secrets, for masking before any configuration is loaded. */
+export { KEY_NAMES } from './environment.ts'

@@ -1,0 +1,179 @@
+import { z } from 'zod'
+import { PLAN_CALLS_PER_MINUTE } from '../rate-limit.ts'
+import { retryPolicySchema } from '../retry.ts'
+
+/** Ports of the operating system; 0 lets it choose. */
+const port = z.int().min(0).max(65_535)
+
+function endpoint(protocol: RegExp, kind: string) {
+  return z
+    .string()
+    .refine((text) => isBareUrl(text, protocol), {
+      error: `${kind} without user, password and query (the key goes into POLYGON_API_KEY)`,
+    })
+    .transform((text) => text.replace(/\/+$/, ''))
+}
+
+function isBareUrl(text: string, protocol: RegExp): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  return protocol.test(url.protocol) && !url.username && !url.password && !url.search && !url.hash
+}
+
+const timeouts = z.strictObject({
+  connectMs: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe('Longest time to reach the vendor and agree on TLS, milliseconds.'),
+  requestMs: z
+    .int()
+    .min(1)
+    .default(60_000)
+    .describe('Longest time for one whole request, its body included, milliseconds.'),
+})
+
+const polygon = z
+  .strictObject({
+    restUrl: endpoint(/^https?:$/, 'an http:// or https:// URL')
+      .default('https://api.polygon.io')
+      .describe('Where the REST API answers. https://api.massive.com is the same service.'),
+    wsUrl: endpoint(/^wss?:$/, 'a ws:// or wss:// URL')
+      .default('wss://socket.polygon.io')
+      .describe('Where the WebSocket API answers; the cluster (/stocks) is added to it.'),
+    apiKeyFile: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'File that holds the API key and nothing else; used where no environment variable holds one.',
+      ),
+    plan: z
+      .enum(['free', 'starter', 'developer', 'advanced'])
+      .default('free')
+      .describe("The account's plan; it decides what callsPerMinute: auto means."),
+    callsPerMinute: z
+      .union([z.literal('auto'), z.int().min(0)])
+      .default('auto')
+      .describe('Most calls in any 60 seconds, retries included; 0 = no limit, auto = what the plan allows.'),
+    timeouts: timeouts.prefault({}),
+  })
+  .transform((given) => ({
+    ...given,
+    callsPerMinute:
+      given.callsPerMinute === 'auto' ? PLAN_CALLS_PER_MINUTE[given.plan] : given.callsPerMinute,
+  }))
+
+/** What each engine compresses with best when `compression` is `auto`. */
+const BEST_COMPRESSION = { duckdb: 'zstd', 'parquetjs-lite': 'snappy' } as const
+
+const parquet = z
+  .strictObject({
+    engine: z
+      .enum(['duckdb', 'parquetjs-lite'])
+      .default('duckdb')
+      .describe('What writes Parquet files. parquetjs-lite cannot hold every dataset and says so.'),
+    compression: z
+      .enum(['auto', 'zstd', 'snappy', 'gzip', 'uncompressed'])
+      .default('auto')
+      .describe('Compression of the files; auto = zstd with duckdb, snappy with parquetjs-lite.'),
+    rowGroupRows: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(122_880)
+      .describe('Rows in a row group; below 100,000 scans get slower.'),
+  })
+  .transform((given) => ({
+    ...given,
+    compression: given.compression === 'auto' ? BEST_COMPRESSION[given.engine] : given.compression,
+  }))
+
+const backfill = z.strictObject({
+  defaultSessions: z
+    .int()
+    .min(1)
+    .max(20_000)
+    .default(500)
+    .describe('Sessions to record when neither --from nor --days is given.'),
+  concurrency: z.int().min(1).max(64).default(2).describe('Work items in hand at the same time.'),
+})
+
+const logging = z.strictObject({
+  level: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('warn')
+    .describe('Least severe line shown on stderr; -v means info, -vv debug, --quiet error.'),
+  pretty: z
+    .enum(['auto', 'always', 'never'])
+    .default('auto')
+    .describe('Lines for people or JSON lines on stderr; auto = for people on a terminal.'),
+  file: z.string().min(1).optional().describe('File that also gets every line, as JSON; empty = none.'),
+  fileLevel: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least severe line written to the file.'),
+})
+
+const simulator = z.strictObject({
+  seed: z.int().min(0).default(1).describe('The same seed makes the same market.'),
+  port: port.default(0).describe('Port it listens on; 0 = any free one.'),
+  plan: z
+    .enum(['free', 'starter', 'developer', 'advanced', 'unlimited'])
+    .default('unlimited')
+    .describe("The vendor's plan that it imitates: history, entitlements and calls per minute."),
+  latencyMs: z.int().min(0).default(0).describe('Wait before each answer, milliseconds.'),
+})
+
+const query = z.strictObject({
+  maxRows: z.int().min(1).default(40).describe('Most rows that --format table shows.'),
+  memoryLimitMb: z
+    .int()
+    .min(64)
+    .default(1024)
+    .describe('Memory that a query may use before it spills to disk, MiB.'),
+  threads: z.int().min(0).max(256).default(0).describe('Threads of a query; 0 = one per core.'),
+})
+
+const disk = z.strictObject({
+  minFreeMb: z
+    .int()
+    .min(0)
+    .default(512)
+    .describe('Free space under the data directory below which nothing more is written, MiB.'),
+})
+
+const paths = z.strictObject({
+  data: z
+    .string()
+    .min(1)
+    .default('./data')
+    .describe(
+      'Data directory: the lake, its ledger and everything else that is kept. ~/ is the home folder.',
+    ),
+})
+
+/** The failures that asking again can help against; the others are never retried and have nothing to set. */
+const retried = { network: true, timeout: true, rate_limit: true, server: true, malformed: true } as const
+const retry = retryPolicySchema.pick(retried).transform((given) => retryPolicySchema.parse(given))
+
+/** Every setting of tapelake: names, types, bounds, defaults. Keys of the vendor are not among them. */
+export const settingsSchema = z.strictObject({
+  paths: paths.prefault({}),
+  sources: z.strictObject({ polygon: polygon.prefault({}) }).prefault({}),
+  sinks: z.strictObject({ parquet: parquet.prefault({}) }).prefault({}),
+  retry: retry.prefault({}),
+  backfill: backfill.prefault({}),
+  logging: logging.prefault({}),
+  simulator: simulator.prefault({}),
+  query: query.prefault({}),
+  disk: disk.prefault({}),
+})
+
+/** The settings with every default filled in and every `auto` resolved. Holds no secret. */
+export type Settings = z.output<typeof settingsSchema>
+
+/** JSON Schema (draft 2020-12) of the settings as they are written in the config files. */
+export function settingsJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(settingsSchema, { io: 'input' })
+}
