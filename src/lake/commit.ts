@@ -17,18 +17,17 @@ import { formatLedger, parseLedger, type Ledger } from './ledger.ts'
  * {@link recoverSeries}, since everything it needs is on the disk. A partition keeps one path, so a glob over
  * the lake never sees old and new rows side by side, not even in a crash.
  *
- * @param staged paths of the segments that have a temporary file, relative to `root`
+ * This is step 1. When it throws, nothing was committed.
  */
-export async function commitLedger(
-  root: string,
-  series: SeriesId,
-  next: Ledger,
-  staged: readonly string[],
-): Promise<void> {
+export async function announceCommit(root: string, series: SeriesId, next: Ledger): Promise<void> {
   const path = join(root, nextLedgerPath(series))
   await makeFolder(dirname(path))
-  await replaceFile(path, formatLedger(next))
-  await publish(root, series, next, staged)
+  try {
+    await replaceFile(path, formatLedger(next))
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => undefined) // it may be there, only not known to be durable
+    throw error
+  }
 }
 
 /**
@@ -38,7 +37,7 @@ export async function commitLedger(
  */
 export async function recoverSeries(root: string, series: SeriesId): Promise<boolean> {
   const next = await readNext(root, series)
-  if (next) await publish(root, series, next, await stagedSegments(root, next))
+  if (next) await publishCommit(root, series, next, await stagedSegments(root, next))
   await sweepTemporary(join(root, seriesFolder(series)))
   for (const path of [ledgerPath(series), nextLedgerPath(series)]) {
     await rm(join(root, path + TEMPORARY_SUFFIX), { force: true })
@@ -53,7 +52,12 @@ export async function readNext(root: string, series: SeriesId): Promise<Ledger |
   return text === undefined ? undefined : parseLedger(text, path)
 }
 
-async function publish(
+/**
+ * Steps 2 to 4; see {@link announceCommit}.
+ *
+ * @param staged paths of the segments that have a temporary file, relative to `root`
+ */
+export async function publishCommit(
   root: string,
   series: SeriesId,
   next: Ledger,

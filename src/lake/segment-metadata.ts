@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import type { SeriesId } from './layout.ts'
+import type { SegmentOrigin } from './ledger.ts'
+
+/** What the footer of a segment tells about its rows, so that a single file can be traced. */
+interface SegmentStory {
+  readonly series: SeriesId
+  readonly partition: string
+  readonly runId: string
+  readonly provenance: 'real' | 'synthetic'
+  readonly origins: readonly SegmentOrigin[]
+}
+
+/** Key-value metadata of a segment. `tapelake.origins` is JSON, the others are plain text. */
+export function segmentMetadata(story: SegmentStory, writtenAt: string): Record<string, string> {
+  const { series, partition, runId, provenance, origins } = story
+  const { dataset, ticker } = series
+  const froms = origins.map(({ from }) => from).sort()
+  const tos = origins.map(({ to }) => to).sort()
+  return {
+    'tapelake.dataset': dataset.name,
+    'tapelake.dataset_version': String(dataset.version),
+    'tapelake.ticker': ticker,
+    'tapelake.partition': partition,
+    'tapelake.provenance': provenance,
+    'tapelake.source': [...new Set(origins.map(({ source }) => source))].sort().join(','),
+    'tapelake.run_id': runId,
+    'tapelake.request_range': `${froms[0] ?? ''}/${tos.at(-1) ?? ''}`,
+    'tapelake.written_at': writtenAt,
+    'tapelake.origins': JSON.stringify(origins),
+  }
+}
+
+const storySchema = z.object({
+  'tapelake.dataset': z.string(),
+  'tapelake.dataset_version': z.coerce.number().int(),
+  'tapelake.ticker': z.string(),
+  'tapelake.partition': z.string(),
+  'tapelake.run_id': z.string(),
+  'tapelake.written_at': z.string(),
+  'tapelake.origins': z.string(),
+})
+
+/** What a segment's metadata says, or undefined where it is not one of tapelake's. */
+export function parseSegmentMetadata(metadata: Readonly<Record<string, string>>):
+  | {
+      readonly dataset: string
+      readonly datasetVersion: number
+      readonly ticker: string
+      readonly partition: string
+      readonly runId: string
+      readonly writtenAt: string
+      readonly origins: readonly SegmentOrigin[]
+    }
+  | undefined {
+  const parsed = storySchema.safeParse(metadata)
+  if (!parsed.success) return undefined
+  const story = parsed.data
+  return {
+    dataset: story['tapelake.dataset'],
+    datasetVersion: story['tapelake.dataset_version'],
+    ticker: story['tapelake.ticker'],
+    partition: story['tapelake.partition'],
+    runId: story['tapelake.run_id'],
+    writtenAt: story['tapelake.written_at'],
+    origins: JSON.parse(story['tapelake.origins']) as SegmentOrigin[],
+  }
+}

@@ -1,0 +1,47 @@
+import type { Ledger, Cell, CellState } from './ledger.ts'
+import type { SeriesId } from './layout.ts'
+import type { QuarantinedRow } from './quarantine.ts'
+import type { SegmentSettings, StagedSegment } from './stage-segment.ts'
+
+/** What a run says about one session; the lake adds the rows. */
+export interface CellVerdict {
+  readonly state: CellState
+  /** One sentence. */
+  readonly reason: string
+  /** Rows refused on the way; they replace what the quarantine held of the cell. */
+  readonly refused?: readonly QuarantinedRow[]
+}
+/** Verdicts by session date. */
+export type Settlement = ReadonlyMap<string, CellVerdict>
+
+/** What a commit made true. */
+export interface CommitReceipt {
+  /** Cells of the settlement, as the ledger now has them. */
+  readonly cells: ReadonlyMap<string, Cell>
+  /** Rows and bytes in the segments that were written. */
+  readonly rows: number
+  readonly bytes: number
+}
+
+/** What a sink needs from the writer of its series. */
+export interface SinkHost {
+  readonly options: SegmentSettings & {
+    readonly root: string
+    readonly series: SeriesId
+    readonly runId: string
+    readonly provenance: () => 'real' | 'synthetic'
+  }
+  readonly ledger: Ledger
+  /** Runs `work` with no other commit of this series in between. */
+  exclusively<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * Makes `staged` and `settlement` the truth. Call it within `exclusively`.
+   *
+   * @param onCommitted called at the point of no return: from then on the staged files belong to the lake
+   */
+  commit(
+    settlement: Settlement,
+    staged: readonly StagedSegment[],
+    onCommitted: () => void,
+  ): Promise<CommitReceipt>
+}

@@ -1,0 +1,183 @@
+import { join } from 'node:path'
+import { concatBatches, takeRows, type Batch, type Origin } from '../core/batch.ts'
+import { SchemaError } from '../core/errors.ts'
+import type { Sink } from '../core/flow.ts'
+import { dedupLastWins } from '../core/sort.ts'
+import { sessionDates } from '../market/session-rows.ts'
+import { digestOf } from './digest.ts'
+import { partitionOf } from './layout.ts'
+import type { Segment, SegmentOrigin } from './ledger.ts'
+import { sessionRuns } from './scan.ts'
+import type { CommitReceipt, Settlement, SinkHost } from './series-contract.ts'
+import { SegmentStaging, type StagedSegment } from './stage-segment.ts'
+
+/**
+ * Takes the rows of some sessions of one series and commits them together. Whole sessions are replaced: what a
+ * session held before gives way to what this sink received of it, so writing again never duplicates.
+ *
+ * Where a partition is a session (ticks), rows stream straight into its segment and memory stays bounded;
+ * otherwise (bars) they are held until the commit and merged with the other sessions of their partition.
+ */
+export class SeriesSink implements Sink<Settlement, CommitReceipt> {
+  readonly #writer: SinkHost
+  readonly #sessions: ReadonlySet<string>
+  readonly #streams: boolean
+  #held: Batch[] = []
+  readonly #streaming = new Map<string, SegmentStaging>()
+  #origin: Origin | undefined
+
+  constructor(writer: SinkHost, sessions: readonly string[]) {
+    this.#writer = writer
+    this.#sessions = new Set(sessions)
+    this.#streams = writer.options.series.dataset.partition === 'date'
+  }
+
+  /** @throws {SchemaError} when a row belongs to a session that this sink was not opened for */
+  async write(batch: Batch): Promise<void> {
+    this.#origin ??= batch.origin
+    const { dataset } = this.#writer.options.series
+    if (!this.#streams) {
+      this.#assertExpected(sessionDates(dataset, batch))
+      this.#held.push(batch)
+      return
+    }
+    for (const { date, rows } of sessionRuns(dataset, batch)) {
+      if (date === undefined || !this.#sessions.has(date)) throw this.#unexpected(date)
+      await this.#stagingOf(date).append(rows)
+    }
+  }
+
+  #assertExpected({ dates, codes }: { dates: readonly string[]; codes: Int32Array }): void {
+    const stray = dates.find((date) => !this.#sessions.has(date))
+    if (stray !== undefined || codes.includes(-1)) throw this.#unexpected(stray)
+  }
+
+  #unexpected(date: string | undefined): SchemaError {
+    const { dataset, ticker } = this.#writer.options.series
+    return new SchemaError(
+      `${dataset.name} ${ticker}: a row of ${date ?? 'no session'} reached a sink not open for it`,
+    )
+  }
+
+  #stagingOf(date: string): SegmentStaging {
+    const known = this.#streaming.get(date)
+    if (known) return known
+    const staging = this.#newStaging(date, [this.#originFor(date, date)])
+    this.#streaming.set(date, staging)
+    return staging
+  }
+
+  #newStaging(partition: string, origins: readonly SegmentOrigin[]): SegmentStaging {
+    const { options } = this.#writer
+    return new SegmentStaging({ ...options, provenance: options.provenance(), partition, origins })
+  }
+
+  #originFor(from: string, to: string): SegmentOrigin {
+    const { source = 'unknown', request = '', requestId } = this.#origin ?? {}
+    const id = requestId === undefined ? {} : { requestId }
+    return { source, run: this.#writer.options.runId, request, ...id, from, to }
+  }
+
+  /** Commits the rows received together with what `settlement` says of each session. */
+  async commit(settlement: Settlement): Promise<CommitReceipt> {
+    return await this.#writer.exclusively(async () => {
+      const staged: StagedSegment[] = []
+      try {
+        if (this.#streams) await this.#finishStreams(staged)
+        else await this.#stageHeld(staged)
+        return await this.#writer.commit(settlement, staged, () => this.#streaming.clear())
+      } catch (error) {
+        await this.abort()
+        throw error
+      } finally {
+        this.#held = []
+      }
+    })
+  }
+
+  async #finishStreams(staged: StagedSegment[]): Promise<void> {
+    for (const [date, staging] of this.#streaming) {
+      const one = await staging.finish()
+      const held = this.#writer.ledger.cells[date]
+      const same = held?.digest === one.segment.digest && held.rows === one.segment.rows
+      if (same) await staging.abort()
+      else staged.push(one)
+    }
+  }
+
+  async #stageHeld(staged: StagedSegment[]): Promise<void> {
+    const { dataset } = this.#writer.options.series
+    const batches = this.#held.filter((batch) => batch.length > 0)
+    if (batches.length === 0) return
+    const fresh = dedupLastWins(concatBatches(batches), dataset.key)
+    const partitions = new Map<string, Map<string, Batch>>()
+    for (const { date, rows } of sessionRuns(dataset, fresh)) {
+      const partition = partitionOf(dataset, date!)
+      const sessions = partitions.get(partition) ?? new Map<string, Batch>()
+      partitions.set(partition, sessions.set(date!, rows))
+    }
+    for (const [partition, sessions] of partitions) {
+      if (this.#isHeldAlready(sessions)) continue
+      staged.push(await this.#stagePartition(partition, sessions))
+    }
+  }
+
+  #isHeldAlready(sessions: ReadonlyMap<string, Batch>): boolean {
+    const { cells } = this.#writer.ledger
+    return [...sessions].every(
+      ([date, rows]) => cells[date]?.rows === rows.length && cells[date].digest === digestOf(rows),
+    )
+  }
+
+  async #stagePartition(partition: string, sessions: ReadonlyMap<string, Batch>): Promise<StagedSegment> {
+    const { dataset } = this.#writer.options.series
+    const dates = [...sessions.keys()]
+    const kept = await this.#otherSessions(partition, new Set(dates))
+    const merged = dedupLastWins(concatBatches([...kept, ...sessions.values()]), dataset.key)
+    const origins = [
+      ...this.#originsOfKept(partition, kept, new Set(dates)),
+      this.#originFor(dates[0]!, dates.at(-1)!),
+    ]
+    const staging = this.#newStaging(partition, origins)
+    this.#streaming.set(partition, staging)
+    await staging.append(merged)
+    return await staging.finish()
+  }
+
+  /** Rows of the partition's live segment that belong to sessions other than `replaced`. */
+  async #otherSessions(partition: string, replaced: ReadonlySet<string>): Promise<Batch[]> {
+    const { series, root, engine } = this.#writer.options
+    const segment = this.#segmentOf(partition)
+    if (!segment) return []
+    const kept: Batch[] = []
+    for await (const batch of engine.read(series.dataset, [join(root, segment.path)])) {
+      const { dates, codes } = sessionDates(series.dataset, batch)
+      const rows: number[] = []
+      codes.forEach((code: number, row: number) => {
+        if (!replaced.has(dates[code] ?? '')) rows.push(row)
+      })
+      if (rows.length > 0) kept.push(takeRows(batch, rows))
+    }
+    return kept
+  }
+
+  #segmentOf(partition: string): Segment | undefined {
+    return this.#writer.ledger.segments.find((segment) => segment.partition === partition)
+  }
+
+  #originsOfKept(
+    partition: string,
+    kept: readonly Batch[],
+    replaced: ReadonlySet<string>,
+  ): readonly SegmentOrigin[] {
+    if (kept.length === 0) return []
+    const origins = this.#segmentOf(partition)?.origins ?? []
+    return origins.filter(({ from, to }) => !(from === to && replaced.has(from)))
+  }
+
+  async abort(): Promise<void> {
+    this.#held = []
+    for (const staging of this.#streaming.values()) await staging.abort()
+    this.#streaming.clear()
+  }
+}

@@ -1,0 +1,128 @@
+import { rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Batch } from '../core/batch.ts'
+import { IntegrityError } from '../core/errors.ts'
+import { RowDigest } from './digest.ts'
+import { asDiskError, fsyncFile, makeFolder, sha256File } from './durable.ts'
+import type { Compression, ParquetEngine, SegmentWriter } from './engine.ts'
+import { segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
+import type { Segment, SegmentOrigin } from './ledger.ts'
+import { scanContent, type Content } from './scan.ts'
+import { segmentMetadata } from './segment-metadata.ts'
+
+/** How segments are written. */
+export interface SegmentSettings {
+  readonly engine: ParquetEngine
+  readonly compression: Compression
+  /** Rows in a row group. */
+  readonly rowGroupRows: number
+}
+
+export interface StagingContext extends SegmentSettings {
+  readonly root: string
+  readonly series: SeriesId
+  readonly partition: string
+  readonly runId: string
+  readonly provenance: 'real' | 'synthetic'
+  readonly origins: readonly SegmentOrigin[]
+}
+
+/** A segment that is whole, checked and durable under its temporary name, waiting for the commit. */
+export interface StagedSegment {
+  readonly segment: Segment
+  readonly content: Content
+}
+
+/**
+ * Writes one segment under its temporary name: rows may come in any order and repeat keys (the last wins).
+ * `finish` reads the file back and compares it, row for row, with what was given.
+ */
+export class SegmentStaging {
+  readonly #context: StagingContext
+  readonly #path: string
+  readonly #writtenAt: string
+  readonly #written = new RowDigest()
+  #writer: SegmentWriter | undefined
+
+  constructor(context: StagingContext) {
+    this.#context = context
+    this.#path = join(context.root, segmentPath(context.series, context.partition) + TEMPORARY_SUFFIX)
+    this.#writtenAt = new Date().toISOString()
+  }
+
+  async append(batch: Batch): Promise<void> {
+    this.#writer ??= await this.#open()
+    await this.#onDisk(async () => await this.#writer!.append(batch))
+    this.#written.add(batch)
+  }
+
+  async #open(): Promise<SegmentWriter> {
+    const { engine, series, compression, rowGroupRows } = this.#context
+    await makeFolder(dirname(this.#path))
+    return await engine.openSegment({
+      dataset: series.dataset,
+      path: this.#path,
+      compression,
+      rowGroupRows,
+      metadata: segmentMetadata(this.#context, this.#writtenAt),
+    })
+  }
+
+  /** @throws {IntegrityError} when the file does not hold what was written */
+  async finish(): Promise<StagedSegment> {
+    const writer = this.#writer
+    if (!writer) throw new IntegrityError(`${this.#path}: a segment without rows`)
+    const { rows } = await this.#onDisk(() => writer.finish())
+    await fsyncFile(this.#path)
+    const content = await this.#readBack(rows)
+    return { segment: await this.#describe(content), content }
+  }
+
+  async #readBack(rows: number): Promise<Content> {
+    const { engine, series } = this.#context
+    const content = await scanContent(series.dataset, engine.read(series.dataset, [this.#path]))
+    const repeated = this.#written.rows - rows // keys given twice: only then may the digests differ
+    const same = repeated > 0 || content.digest === this.#written.toString()
+    if (content.rows !== rows || !same || content.disorder > 0 || content.strays > 0) {
+      throw new IntegrityError(
+        `${this.#path}: read back ${content.rows} rows (digest ${content.digest}, ${content.disorder} out of order, ` +
+          `${content.strays} outside any session), wrote ${rows} (digest ${this.#written.toString()})`,
+        { hint: 'Nothing was committed. Check the disk and run the same command again.' },
+      )
+    }
+    return content
+  }
+
+  async #describe(content: Content): Promise<Segment> {
+    const { series, partition, engine, runId, origins } = this.#context
+    const dates = [...content.sessions.keys()].sort()
+    return {
+      path: segmentPath(series, partition),
+      partition,
+      rows: content.rows,
+      bytes: (await stat(this.#path)).size,
+      sha256: await sha256File(this.#path),
+      digest: content.digest,
+      first: dates[0]!,
+      last: dates.at(-1)!,
+      engine: engine.name,
+      run: runId,
+      writtenAt: this.#writtenAt,
+      origins: [...origins],
+    }
+  }
+
+  /** Removes what was written. Never throws. */
+  async abort(): Promise<void> {
+    await this.#writer?.abort()
+    await rm(this.#path, { force: true }).catch(() => undefined)
+  }
+
+  async #onDisk<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw asDiskError(error, this.#path)
+    }
+  }
+}
