@@ -1,0 +1,184 @@
+import Bottleneck from 'bottleneck'
+import { abortable, throwIfAborted } from './abort.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { InterruptedError } from './errors.ts'
+
+/** Calls per minute that the vendor's plans allow; 0 = no limit. */
+export const PLAN_CALLS_PER_MINUTE = {
+  free: 5,
+  // "Unlimited", but the vendor asks to stay well below 100 requests a second.
+  starter: 3000,
+  developer: 3000,
+  advanced: 3000,
+} as const
+export type VendorPlan = keyof typeof PLAN_CALLS_PER_MINUTE
+
+/** A call that has to wait for its turn. */
+export interface LimiterWait {
+  readonly waitMs: number
+  /** `budget`: the account's calls are used up; `pause`: the vendor asked everyone to wait. */
+  readonly reason: 'budget' | 'pause'
+}
+
+export interface RateLimiterOptions {
+  /** Most calls that may start in any sliding window; 0 = no limit. */
+  readonly callsPerMinute: number
+  /** Length of the window, milliseconds; default 60,000. */
+  readonly windowMs?: number
+  readonly clock?: Clock
+  /** Called for each call that cannot start at once. */
+  readonly onWait?: (wait: LimiterWait) => void
+}
+
+/** The budget of one vendor account. All requests, retries included, start through it. */
+export interface RateLimiter {
+  readonly callsPerMinute: number
+  /**
+   * Starts `call` as soon as the budget allows, in the order of asking.
+   *
+   * @throws what `call` throws; at once when `signal` aborts or the limiter is closed, and then `call` never starts
+   */
+  run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>
+  /** Lets nothing start before the instant `ms` (UTC epoch milliseconds): the answer to a 429. */
+  pauseUntil(ms: number): void
+  /** How long the next call would wait, and why; undefined: it would start at once. */
+  nextWait(): LimiterWait | undefined
+  /** Milliseconds until the last of `calls` further calls could start, those already waiting included. */
+  estimateMs(calls: number): number
+  /** Calls that started within the last window. */
+  used(): number
+  /** Ends all waits with {@link InterruptedError}. */
+  close(): void
+}
+
+/**
+ * A rate limiter over a sliding window: each start takes one call from bottleneck's reservoir, and
+ * gives it back a whole window later. (Bottleneck's own refresh fills the reservoir at fixed
+ * instants, which lets twice the limit through around them.) No timer runs while nobody waits.
+ */
+export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  return new SlidingWindowLimiter(options)
+}
+
+class SlidingWindowLimiter implements RateLimiter {
+  readonly callsPerMinute: number
+  readonly #windowMs: number
+  readonly #clock: Clock
+  readonly #onWait: ((wait: LimiterWait) => void) | undefined
+  readonly #queue: Bottleneck
+  readonly #closed = new AbortController()
+  /** Starts that still count, UTC epoch milliseconds, ascending. */
+  #starts: number[] = []
+  #pausedUntilMs = 0
+  #waiting = 0
+  /** Ends the loop that gives old starts back; undefined while it does not run. */
+  #returning: AbortController | undefined
+
+  constructor({ callsPerMinute, windowMs = 60_000, clock = systemClock, onWait }: RateLimiterOptions) {
+    this.callsPerMinute = callsPerMinute
+    this.#windowMs = windowMs
+    this.#clock = clock
+    this.#onWait = onWait
+    this.#queue = new Bottleneck(callsPerMinute > 0 ? { reservoir: callsPerMinute } : {})
+  }
+
+  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const either = AbortSignal.any([signal, this.#closed.signal])
+    throwIfAborted(either)
+    const wait = this.nextWait()
+    if (wait) this.#onWait?.(wait)
+    await (this.callsPerMinute > 0 ? this.#turn(either) : this.#waitOutPause(either))
+    return call()
+  }
+
+  pauseUntil(ms: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, ms)
+  }
+
+  nextWait(): LimiterWait | undefined {
+    const waitMs = this.estimateMs(1)
+    if (waitMs <= 0) return undefined
+    const pauseMs = this.#pausedUntilMs - this.#clock.now()
+    return { waitMs, reason: pauseMs >= waitMs ? 'pause' : 'budget' }
+  }
+
+  estimateMs(calls: number): number {
+    const nowMs = this.#clock.now()
+    const firstMs = Math.max(nowMs, this.#pausedUntilMs)
+    const limit = this.callsPerMinute
+    const starts = this.#starts.filter((startMs) => startMs + this.#windowMs > nowMs)
+    const ahead = this.#waiting + calls - 1 - (limit - starts.length)
+    if (limit === 0 || calls <= 0 || ahead < 0) return firstMs - nowMs
+    // The places of the window free themselves in turn: those used longest ago first.
+    const usedMs = starts[ahead % limit] ?? firstMs
+    const freeMs = Math.max(firstMs, usedMs + this.#windowMs)
+    return freeMs + Math.floor(ahead / limit) * this.#windowMs - nowMs
+  }
+
+  used(): number {
+    const nowMs = this.#clock.now()
+    return this.#starts.filter((startMs) => startMs + this.#windowMs > nowMs).length
+  }
+
+  close(): void {
+    this.#closed.abort(new InterruptedError('the rate limiter was closed'))
+  }
+
+  /** Resolves at the instant at which the call may start, which from then on counts as started. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    this.#waiting++
+    const turn = new Promise<void>((resolve) => {
+      void this.#queue.schedule(async () => {
+        await this.#waitOutPause(signal).catch(() => undefined)
+        // bottleneck has no way to take a waiting job back: hand the place of one that left to the next
+        if (signal.aborted) return this.#giveBack(1)
+        this.#starts.push(this.#clock.now())
+        resolve()
+      })
+    })
+    void this.#returnOldStarts()
+    try {
+      await abortable(turn, signal)
+    } finally {
+      this.#waiting--
+      if (this.#waiting === 0) this.#returning?.abort()
+    }
+  }
+
+  async #waitOutPause(signal: AbortSignal): Promise<void> {
+    for (let leftMs; (leftMs = this.#pausedUntilMs - this.#clock.now()) > 0;)
+      await this.#clock.sleep(leftMs, signal)
+  }
+
+  /** Gives starts back to the reservoir as they leave the window, for as long as somebody waits. */
+  async #returnOldStarts(): Promise<void> {
+    if (this.#returning) return
+    const loop = (this.#returning = new AbortController())
+    try {
+      for (;;) {
+        await this.#giveBack(this.#forgetOldStarts())
+        const oldestMs = this.#starts[0] ?? this.#clock.now()
+        const waitMs = Math.max(1, oldestMs + this.#windowMs - this.#clock.now())
+        await this.#clock.sleep(waitMs, loop.signal)
+      }
+    } catch {
+      // nobody waits any more
+    } finally {
+      this.#returning = undefined
+      if (this.#waiting > 0) void this.#returnOldStarts()
+    }
+  }
+
+  /** Drops the starts that have left the window and returns their number. */
+  #forgetOldStarts(): number {
+    const nowMs = this.#clock.now()
+    // a start in the future means that the wall clock was set back: it counts from now
+    const starts = this.#starts.map((startMs) => Math.min(startMs, nowMs))
+    this.#starts = starts.filter((startMs) => startMs + this.#windowMs > nowMs)
+    return starts.length - this.#starts.length
+  }
+
+  async #giveBack(calls: number): Promise<void> {
+    if (calls > 0) await this.#queue.incrementReservoir(calls)
+  }
+}
