@@ -1,0 +1,48 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type * as DuckDb from '@duckdb/node-api'
+
+export type DuckDbModule = typeof DuckDb
+
+/** How much of the machine DuckDB may use. */
+export interface DuckDbOptions {
+  /** Above this, tables and sorts spill into `tempDirectory`. Default 1024. */
+  readonly memoryLimitMb?: number
+  /** Worker threads. Default: one per core. */
+  readonly threads?: number
+  /** Where spilled data goes: a folder of its own is made inside when needed, and removed on close. */
+  readonly tempDirectory: string
+}
+
+/** An open in-memory DuckDB; all its connections are in UTC. */
+export interface DuckDbInstance {
+  readonly duckdb: DuckDbModule
+  readonly instance: DuckDb.DuckDBInstance
+  close(): Promise<void>
+}
+
+const DEFAULT_MEMORY_MB = 1024
+let opened = 0
+
+/** Opens an in-memory DuckDB that stays offline and within `options`. The binding is loaded here, on first use. */
+export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbInstance> {
+  const duckdb = await import('@duckdb/node-api')
+  await mkdir(options.tempDirectory, { recursive: true })
+  const spillFolder = join(options.tempDirectory, `duckdb-${process.pid}-${++opened}`)
+  const instance = await duckdb.DuckDBInstance.create(':memory:', {
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MiB`,
+    temp_directory: spillFolder,
+    ...(options.threads === undefined ? {} : { threads: String(options.threads) }),
+  })
+  const connection = await instance.connect()
+  await connection.run(`SET GLOBAL TimeZone = 'UTC'`)
+  connection.closeSync()
+  return { duckdb, instance, close: () => closeDuckDb(instance, spillFolder) }
+}
+
+async function closeDuckDb(instance: DuckDb.DuckDBInstance, spillFolder: string): Promise<void> {
+  instance.closeSync()
+  await rm(spillFolder, { recursive: true, force: true }).catch(() => undefined)
+}

@@ -1,0 +1,153 @@
+import { rm } from 'node:fs/promises'
+import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
+import type { Batch, StringColumn } from '../../core/batch.ts'
+import { SchemaError } from '../../core/errors.ts'
+import type { ColumnDefinition, DatasetDefinition } from '../../market/dataset.ts'
+import type { SegmentOptions, SegmentWriter } from '../engine.ts'
+import { assertBatchFits } from './batch-check.ts'
+import { fillColumn, SQL_TYPES, vectorType } from './duckdb-columns.ts'
+import { writeError } from './duckdb-errors.ts'
+import type { DuckDbModule } from './duckdb-instance.ts'
+import { KeyOrder } from './key-order.ts'
+import { sqlIdentifier, sqlString } from './sql-text.ts'
+
+/** Rows in a vector: DuckDB's own fixed size. */
+export const VECTOR_ROWS = 2048
+
+/** Name of the column that tells in which order rows were given; no dataset's column can have it. */
+const ARRIVAL = '"(arrival)"'
+
+/**
+ * Gathers the rows of one segment in an in-memory table, which spills to disk above the memory limit, and writes
+ * them with one COPY. A text that may not be null and mostly repeats (the ticker) is not stored per row: rows with
+ * the first value seen are left null, and the COPY's SELECT puts the value back.
+ */
+export class DuckDbSegment implements SegmentWriter {
+  readonly #duckdb: DuckDbModule
+  readonly #connection: DuckDBConnection
+  readonly #table: string
+  readonly #options: SegmentOptions
+  readonly #order: KeyOrder
+  readonly #omitted = new Map<string, string>()
+  #appender: DuckDBAppender | undefined
+  #rows = 0
+
+  /** @param connection owned by the segment, which closes it */
+  constructor(duckdb: DuckDbModule, connection: DuckDBConnection, table: string, options: SegmentOptions) {
+    this.#duckdb = duckdb
+    this.#connection = connection
+    this.#table = table
+    this.#options = options
+    this.#order = new KeyOrder(options.dataset.key)
+  }
+
+  /** Makes the table. */
+  async open(): Promise<this> {
+    const columns = this.#options.dataset.columns.map(
+      ({ name, type }) => `${sqlIdentifier(name)} ${SQL_TYPES[type]}`,
+    )
+    await this.#connection.run(`CREATE TABLE ${this.#table} (${columns.join(', ')})`)
+    this.#appender = await this.#connection.createAppender(this.#table)
+    return this
+  }
+
+  async append(batch: Batch): Promise<void> {
+    const { dataset, path } = this.#options
+    assertBatchFits(dataset, batch)
+    if (!this.#appender) throw new SchemaError(`${path}: the segment is already closed`)
+    for (const column of dataset.columns) this.#omitFirstValue(column, batch)
+    this.#order.add(batch)
+    try {
+      for (let from = 0; from < batch.length; from += VECTOR_ROWS)
+        this.#appendVector(this.#appender, batch, from)
+    } catch (error) {
+      throw writeError(error, path)
+    }
+    this.#rows += batch.length
+  }
+
+  #omitFirstValue({ name, type, nullable }: ColumnDefinition, batch: Batch): void {
+    if (type !== 'string' || nullable || batch.length === 0 || this.#omitted.has(name)) return
+    const { codes, dictionary } = batch.columns[name] as StringColumn
+    this.#omitted.set(name, dictionary[codes[0]!]!)
+  }
+
+  #appendVector(appender: DuckDBAppender, batch: Batch, from: number): void {
+    const { columns } = this.#options.dataset
+    const to = Math.min(from + VECTOR_ROWS, batch.length)
+    const types = columns.map(({ type }) => vectorType(this.#duckdb, type))
+    const chunk = this.#duckdb.DuckDBDataChunk.create(types, to - from)
+    columns.forEach((column, i) => {
+      const slice = { batch, column, from, to, omitted: this.#omitted.get(column.name) }
+      fillColumn(this.#duckdb, chunk.getColumnVector(i), slice)
+    })
+    appender.appendDataChunk(chunk)
+  }
+
+  async finish(): Promise<{ readonly rows: number }> {
+    const { path, dataset } = this.#options
+    if (this.#rows === 0) {
+      await this.abort()
+      throw new SchemaError(`${path}: a segment of ${dataset.name} without rows is not written`)
+    }
+    try {
+      this.#appender?.closeSync()
+      this.#appender = undefined
+      const { rowsChanged } = await this.#connection.run(this.#copyStatement())
+      await this.#close()
+      return { rows: rowsChanged }
+    } catch (error) {
+      await this.abort()
+      throw writeError(error, path)
+    }
+  }
+
+  #copyStatement(): string {
+    const { dataset, path, compression, rowGroupRows, metadata } = this.#options
+    const columns = dataset.columns.map((column) => this.#selected(column)).join(', ')
+    const rows = this.#order.strictlyAscending
+      ? `SELECT ${columns} FROM ${this.#table}`
+      : lastPerKey(dataset, `SELECT ${columns}, rowid AS ${ARRIVAL} FROM ${this.#table}`)
+    const facts = Object.entries(metadata).map(([name, value]) => `${sqlString(name)}: ${sqlString(value)}`)
+    const options = [
+      'FORMAT parquet',
+      `COMPRESSION ${compression}`,
+      `ROW_GROUP_SIZE ${rowGroupRows}`,
+      'USE_TMP_FILE false', // the caller writes under a temporary name of its own
+      ...(facts.length > 0 ? [`KV_METADATA {${facts.join(', ')}}`] : []),
+    ]
+    return `COPY (${rows}) TO ${sqlString(path)} (${options.join(', ')})`
+  }
+
+  #selected({ name }: ColumnDefinition): string {
+    const column = sqlIdentifier(name)
+    const omitted = this.#omitted.get(name)
+    return omitted === undefined ? column : `coalesce(${column}, ${sqlString(omitted)}) AS ${column}`
+  }
+
+  async abort(): Promise<void> {
+    await this.#close()
+    await rm(this.#options.path, { force: true }).catch(() => undefined)
+  }
+
+  /** Frees the table's memory. */
+  async #close(): Promise<void> {
+    try {
+      this.#appender?.closeSync()
+    } catch {
+      // the rows are dropped anyway
+    }
+    this.#appender = undefined
+    await this.#connection.run(`DROP TABLE IF EXISTS ${this.#table}`).catch(() => undefined)
+    this.#connection.closeSync()
+  }
+}
+
+/** The rows of the query `rows`, each key once (the row given last), in order of the key. */
+function lastPerKey({ key }: DatasetDefinition, rows: string): string {
+  const columns = key.map(sqlIdentifier).join(', ')
+  return (
+    `SELECT * EXCLUDE ${ARRIVAL} FROM (${rows}) ` +
+    `QUALIFY row_number() OVER (PARTITION BY ${columns} ORDER BY ${ARRIVAL} DESC) = 1 ORDER BY ${columns}`
+  )
+}

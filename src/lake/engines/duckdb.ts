@@ -1,0 +1,97 @@
+import { stat } from 'node:fs/promises'
+import type { Batch } from '../../core/batch.ts'
+import type { DatasetDefinition } from '../../market/dataset.ts'
+import type { ParquetEngine, SegmentFacts, SegmentOptions, SegmentWriter } from '../engine.ts'
+import { selectTyped } from './duckdb-columns.ts'
+import { readError, writeError } from './duckdb-errors.ts'
+import { BatchBuilder } from './duckdb-fetch.ts'
+import { openDuckDb, type DuckDbInstance, type DuckDbOptions } from './duckdb-instance.ts'
+import { DuckDbSegment } from './duckdb-segment.ts'
+import { sqlPaths } from './sql-text.ts'
+
+/** Most rows of a batch that `read` yields. */
+const BATCH_ROWS = 32 * 2048
+
+/** Writes and reads with DuckDB: holds every dataset exactly, works off the main thread. Opened on first use. */
+export class DuckDbEngine implements ParquetEngine {
+  readonly name = 'duckdb'
+  readonly #options: DuckDbOptions
+  #opened: Promise<DuckDbInstance> | undefined
+  #segments = 0
+
+  constructor(options: DuckDbOptions) {
+    this.#options = options
+  }
+
+  /** Every dataset and every compression: nothing is refused. */
+  assertCanHold(): void {
+    return
+  }
+
+  async #open(): Promise<DuckDbInstance> {
+    this.#opened ??= openDuckDb(this.#options)
+    return await this.#opened
+  }
+
+  async openSegment(options: SegmentOptions): Promise<SegmentWriter> {
+    const { duckdb, instance } = await this.#open()
+    const table = `segment_${++this.#segments}`
+    try {
+      return await new DuckDbSegment(duckdb, await instance.connect(), table, options).open()
+    } catch (error) {
+      throw writeError(error, options.path)
+    }
+  }
+
+  async *read(dataset: DatasetDefinition, paths: readonly string[]): AsyncIterable<Batch> {
+    if (paths.length === 0) return
+    const { instance } = await this.#open()
+    const connection = await instance.connect()
+    try {
+      const result = await connection.stream(
+        `SELECT ${selectTyped(dataset.columns)} FROM read_parquet(${sqlPaths(paths)}, hive_partitioning = false)`,
+      )
+      let builder = new BatchBuilder(dataset, BATCH_ROWS)
+      for await (const chunk of result) {
+        if (!builder.hasRoomFor(chunk.rowCount)) {
+          yield builder.build()
+          builder = new BatchBuilder(dataset, BATCH_ROWS)
+        }
+        builder.add(chunk)
+      }
+      if (builder.length > 0) yield builder.build()
+    } catch (error) {
+      throw readError(error, paths)
+    } finally {
+      connection.closeSync()
+    }
+  }
+
+  async inspect(path: string): Promise<SegmentFacts> {
+    const { instance } = await this.#open()
+    const connection = await instance.connect()
+    try {
+      const { size } = await stat(path)
+      const file = sqlPaths([path])
+      const rows = await connection.runAndReadAll(`SELECT num_rows FROM parquet_file_metadata(${file})`)
+      const facts = await connection.runAndReadAll(
+        `SELECT decode(key), decode(value) FROM parquet_kv_metadata(${file})`,
+      )
+      return {
+        rows: Number(rows.getRows()[0]![0]),
+        bytes: size,
+        metadata: Object.fromEntries(facts.getRows()) as Record<string, string>,
+      }
+    } catch (error) {
+      throw readError(error, [path])
+    } finally {
+      connection.closeSync()
+    }
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    await (await opened)?.close()
+  }
+}
