@@ -1,0 +1,79 @@
+import { calendarOf, type ExchangeCalendar, type TradingSession } from '../../market/calendar/index.ts'
+import { MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
+import { type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
+import { generateMinutes } from './minutes.ts'
+import { createLogLevel, type LogLevel } from './price-level.ts'
+import { HISTORY_STARTS, type Listing } from './universe.ts'
+
+/** Sessions whose minutes are kept, so that paging through one does not make it again. */
+const CACHED_SESSIONS = 64
+
+/** The simulated market: every number a function of seed, ticker and session, nothing stored. */
+export interface World {
+  readonly seed: number
+  readonly calendar: ExchangeCalendar
+  /** Sessions on which `listing` trades, from `from` to `to` (New York dates, both inclusive). */
+  sessions(listing: Listing, from: string, to: string): readonly TradingSession[]
+  /** Raw minute bars of one session, extended hours included, of the minutes over by `asOfMs`. */
+  minutes(listing: Listing, session: TradingSession, asOfMs: number): Bars
+  /** The raw bar of the regular hours so far, started at `session.openMs`; without a trade, no bar. */
+  regularHours(listing: Listing, session: TradingSession, asOfMs: number): Bars
+}
+
+/** The market of `seed`; two worlds of one seed are the same. */
+export function createWorld(seed: number): World {
+  const calendar = calendarOf('XNYS')
+  const levels = new Map<string, LogLevel>()
+  const recent = new Map<string, Bars>()
+
+  const levelOf = (listing: Listing): LogLevel => {
+    let level = levels.get(listing.ticker)
+    if (!level) levels.set(listing.ticker, (level = createLogLevel(seed, listing)))
+    return level
+  }
+
+  const whole = (listing: Listing, session: TradingSession): Bars => {
+    const key = `${listing.ticker} ${session.date}`
+    let bars = recent.get(key)
+    if (!bars) {
+      bars = generateMinutes({ seed, listing, level: levelOf(listing), session })
+      if (recent.size >= CACHED_SESSIONS) recent.delete(recent.keys().next().value ?? '')
+      recent.set(key, bars)
+    }
+    return bars
+  }
+
+  const minutes: World['minutes'] = (listing, session, asOfMs) => {
+    if (session.extendedOpenMs >= asOfMs) return emptyBars(0)
+    return barsBetween(whole(listing, session), session.extendedOpenMs, asOfMs - MS_PER_MINUTE + 1)
+  }
+
+  return {
+    seed,
+    calendar,
+    minutes,
+    sessions: (listing, from, to) => {
+      const first = latest(from, listing.firstDate, HISTORY_STARTS, calendar.firstDate)
+      const last = earliest(to, listing.lastDate, calendar.lastDate)
+      return first > last ? [] : calendar.between(first, last)
+    },
+    regularHours: (listing, session, asOfMs) => {
+      const bars = barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
+      return joinBars(bars, new Float64Array(bars.length).fill(session.openMs))
+    },
+  }
+}
+
+/** The last of `sessions` to have opened (extended hours) before `asOfMs`, or undefined. */
+export function lastOpened(sessions: readonly TradingSession[], asOfMs: number): TradingSession | undefined {
+  return sessions.findLast((session) => session.extendedOpenMs < asOfMs)
+}
+
+/** Sessions of `listing` in the fortnight up to `asOfMs`, the last one perhaps unfinished. */
+export function recentSessions(world: World, listing: Listing, asOfMs: number): readonly TradingSession[] {
+  const FORTNIGHT_MS = 14 * 86_400_000
+  return world.sessions(listing, newYorkDate(asOfMs - FORTNIGHT_MS), newYorkDate(asOfMs))
+}
+
+const latest = (...dates: readonly string[]): string => dates.reduce((a, b) => (a > b ? a : b))
+const earliest = (...dates: readonly string[]): string => dates.reduce((a, b) => (a < b ? a : b))
