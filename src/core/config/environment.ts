@@ -3,8 +3,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ConfigError } from '../errors.ts'
+import { KEY_NAMES } from './key-names.ts'
 import { layerOf, type Layer, type ValueOrigin } from './layer.ts'
-import { envNameOf, settingOptions, type SettingOption } from './options.ts'
+import { settingOptions, type SettingOption } from './options.ts'
 import { suggest } from './suggest.ts'
 
 /** Short names of settings; the later one wins, and `TAPELAKE__…` wins over both. */
@@ -15,13 +16,6 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
   ['POLYGON_WS_URL', 'sources.polygon.wsUrl'],
   ['TAPELAKE_DATA_DIR', 'paths.data'],
 ]
-
-/** Variables that may hold the API key; the first one that is set counts. */
-export const KEY_NAMES = [
-  envNameOf(['sources', 'polygon', 'apiKey']),
-  'POLYGON_API_KEY',
-  'MASSIVE_API_KEY',
-] as const
 
 const NOW_NAME = 'TAPELAKE_NOW'
 

@@ -145,6 +145,3 @@ function findKey(
   if (fromEnvironment || apiKeyFile === undefined) return fromEnvironment
   return keyOfFile(absolute(apiKeyFile), origins.get('sources.polygon.apiKeyFile')!)
 }
-
-/** Names of variables that may hold secrets, for masking before any configuration is loaded. */
-export { KEY_NAMES } from './environment.ts'

@@ -1,0 +1,131 @@
+import { type FlagValue, type LoadedConfig } from '../core/config/index.ts'
+import { type Logger } from '../core/logger.ts'
+import { type Redactor } from '../core/redact.ts'
+import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
+import { createProgress, type Progress } from './progress.ts'
+import { type Signals } from './signals.ts'
+
+/** Flags that every command accepts, before or after its name. */
+export interface GlobalFlags {
+  readonly config?: string
+  readonly dataDir?: string
+  readonly json: boolean
+  readonly quiet: boolean
+  readonly progress: boolean
+  /** How often -v was given. */
+  readonly verbose: number
+  readonly color: boolean
+}
+
+/** What every command gets. */
+export interface BareContext {
+  readonly terminal: Terminal
+  readonly flags: GlobalFlags
+  readonly out: Output
+  readonly signals: Signals
+  /** The configuration; loaded at the first call. @throws {ConfigError} */
+  loadConfig(): Promise<LoadedConfig>
+}
+
+/** What a command gets that works with the configuration. */
+export interface RunContext extends BareContext {
+  readonly config: LoadedConfig
+  /** Logs to stderr (and `logging.file`), never a secret. */
+  readonly logger: Logger
+  readonly redactor: Redactor
+  /** Names this run in logs, ledgers and segments, e.g. `20250602T200000Z-1a2b3c`. */
+  readonly runId: string
+  /** The present instant, UTC epoch milliseconds; what TAPELAKE_NOW says, where it is set. */
+  now(): number
+  /** Progress on stderr, unless --no-progress or --quiet. */
+  progress(options: { readonly total: number; readonly label: string }): Promise<Progress>
+}
+
+export interface BareContextOptions {
+  readonly terminal: Terminal
+  readonly flags: GlobalFlags
+  readonly signals: Signals
+  /** Settings that flags of the command stand for, by dotted path. */
+  readonly settingFlags: Readonly<Record<string, FlagValue>>
+}
+
+export function createBareContext(options: BareContextOptions): BareContext {
+  const { terminal, flags, signals, settingFlags } = options
+  let config: Promise<LoadedConfig> | undefined
+  return {
+    terminal,
+    flags,
+    signals,
+    out: createOutput({ terminal, quiet: flags.quiet, color: flags.color }),
+    loadConfig: () => (config ??= load(terminal, flags, settingFlags)),
+  }
+}
+
+async function load(
+  { env, cwd }: Terminal,
+  flags: GlobalFlags,
+  settingFlags: Readonly<Record<string, FlagValue>>,
+): Promise<LoadedConfig> {
+  const { loadConfig } = await import('../core/config/index.ts')
+  return loadConfig({
+    configDir: flags.config,
+    env,
+    cwd,
+    flags: {
+      'paths.data': { flag: '--data-dir', value: flags.dataDir },
+      ...levelFlag(flags),
+      ...settingFlags,
+    },
+  })
+}
+
+function levelFlag({ quiet, verbose }: GlobalFlags): Record<string, FlagValue> {
+  if (quiet) return { 'logging.level': { flag: '--quiet', value: 'error' } }
+  if (verbose === 0) return {}
+  const [flag, value] = verbose === 1 ? ['-v', 'info'] : ['-vv', 'debug']
+  return { 'logging.level': { flag, value: value satisfies string } }
+}
+
+/** @throws {ConfigError} when the configuration does not fit, or the log file cannot be opened */
+export async function createRunContext(bare: BareContext): Promise<RunContext> {
+  const config = await bare.loadConfig()
+  const { createRedactor } = await import('../core/redact.ts')
+  const redactor = createRedactor(config.secrets.all())
+  const now = () => config.pretendNowMs ?? Date.now()
+  const runId = newRunId(now())
+  const { stderr } = bare.terminal
+  return {
+    ...bare,
+    config,
+    redactor,
+    runId,
+    now,
+    logger: await loggerFor(bare, config, redactor, runId),
+    progress: ({ total, label }) =>
+      createProgress({ enabled: bare.flags.progress && !bare.flags.quiet, total, label, stream: stderr }),
+  }
+}
+
+async function loggerFor(
+  { terminal: { env, stderr }, flags }: BareContext,
+  { settings: { logging } }: LoadedConfig,
+  redactor: Redactor,
+  run: string,
+): Promise<Logger> {
+  const { createLogger } = await import('../core/logger.ts')
+  return createLogger({
+    ...logging,
+    pretty: logging.pretty === 'always' || (logging.pretty === 'auto' && stderr.isTTY === true),
+    color: wantsColor(stderr, env, flags.color),
+    redactor,
+    bindings: { run },
+    stream: stderr,
+  })
+}
+
+/** The instant, to the second, and a few random letters: unique, and sorts by time. */
+function newRunId(nowMs: number): string {
+  const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '')
+  const chance = Math.floor(Math.random() * 36 ** 6)
+  return `${stamp}-${chance.toString(36).padStart(6, '0')}`
+}
