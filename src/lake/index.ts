@@ -1,0 +1,85 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DATASETS } from '../market/datasets/index.ts'
+import type { DatasetDefinition } from '../market/dataset.ts'
+import type { ParquetEngine } from './engine.ts'
+import { createEngine } from './engines/index.ts'
+import { dataPaths, decodeTicker, type SeriesId } from './layout.ts'
+import { viewSeries, type SeriesView } from './series-store.ts'
+import { readStamp, type LakeStamp } from './stamp.ts'
+import { statusOf, type SeriesStatus } from './status.ts'
+import { verifySeries, type VerifiedSeries } from './verify.ts'
+
+/** Which series are meant; nothing given means all. */
+export interface SeriesFilter {
+  readonly datasets?: readonly string[]
+  readonly tickers?: readonly string[]
+}
+
+/** The lake below a data directory, for readers. It changes nothing on the disk. */
+export interface Lake {
+  readonly root: string
+  readonly stamp: LakeStamp | undefined
+  /** Every series that has a ledger or segments, by dataset and ticker. */
+  series(filter?: SeriesFilter): Promise<readonly SeriesId[]>
+  view(series: SeriesId): Promise<SeriesView>
+  /** Live files per dataset, for {@link openReader}; datasets without files are listed too. */
+  files(filter?: SeriesFilter): Promise<readonly { dataset: DatasetDefinition; files: readonly string[] }[]>
+  status(filter?: SeriesFilter): AsyncGenerator<SeriesStatus>
+  verify(filter?: SeriesFilter): AsyncGenerator<VerifiedSeries>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the lake below `root`; a folder without one is an empty lake.
+ *
+ * @throws {LakeMismatchError} when a newer tapelake made it
+ */
+export async function openLake(root: string): Promise<Lake> {
+  const stamp = await readStamp(root)
+  let opened: ParquetEngine | undefined
+  const engine = async (): Promise<ParquetEngine> =>
+    (opened ??= createEngine('duckdb', { tempDirectory: dataPaths(root).scratch }))
+  const lake: Lake = {
+    root,
+    stamp,
+    series: (filter = {}) => listSeries(root, filter),
+    view: (series) => viewSeries(root, series, engine),
+    files: async (filter = {}) => {
+      const views = await Promise.all((await lake.series(filter)).map((series) => lake.view(series)))
+      return DATASETS.map((dataset) => ({
+        dataset,
+        files: views.filter((view) => view.series.dataset === dataset).flatMap((view) => view.files),
+      }))
+    },
+    async *status(filter = {}) {
+      for (const series of await lake.series(filter)) yield statusOf(await lake.view(series))
+    },
+    async *verify(filter = {}) {
+      for (const series of await lake.series(filter)) yield await verifySeries(root, series, engine)
+    },
+    close: async () => await opened?.close(),
+  }
+  return lake
+}
+
+async function listSeries(root: string, { datasets, tickers }: SeriesFilter): Promise<SeriesId[]> {
+  const found: SeriesId[] = []
+  for (const dataset of DATASETS) {
+    if (datasets && !datasets.includes(dataset.name)) continue
+    for (const ticker of await tickersOf(root, dataset)) {
+      if (!tickers || tickers.includes(ticker)) found.push({ dataset, ticker })
+    }
+  }
+  return found
+}
+
+async function tickersOf(root: string, dataset: DatasetDefinition): Promise<string[]> {
+  const ledgers = await readdir(join(dataPaths(root).ledger, dataset.name)).catch(() => [])
+  const folders = await readdir(join(dataPaths(root).lake, dataset.name)).catch(() => [])
+  const names = [
+    ...ledgers.flatMap((name) => /^(.+)\.(?:json|next)$/.exec(name)?.[1] ?? []),
+    ...folders.flatMap((name) => /^ticker=(.+)$/.exec(name)?.[1] ?? []),
+  ]
+  return [...new Set(names.map(decodeTicker))].sort()
+}

@@ -1,0 +1,175 @@
+import pLimit from 'p-limit'
+import { AuthenticationError, InterruptedError, isPipelineError, VendorError } from '../core/errors.ts'
+import type { Ledger } from '../lake/ledger.ts'
+import type { CellVerdict } from '../lake/series-contract.ts'
+import { SeriesWriter } from '../lake/series-writer.ts'
+import type { SegmentSettings } from '../lake/stage-segment.ts'
+import type { SeriesId } from '../lake/layout.ts'
+import type { HistorySource } from '../sources/history.ts'
+import { planSeries, type SeriesPlan, type WorkItem } from './plan.ts'
+import type { SessionRange } from './range.ts'
+import { recordItem, type ItemResult } from './record-item.ts'
+import { SilenceJudge } from './silence.ts'
+
+export interface BackfillOptions extends SegmentSettings {
+  readonly root: string
+  readonly runId: string
+  readonly source: HistorySource
+  readonly nowMs: number
+  readonly force: boolean
+  /** Work items in hand at the same time, at least 1. */
+  readonly concurrency: number
+  /** How long to wait for another writer of a series, in milliseconds. */
+  readonly lockWaitMs: number
+  /** Ask for this to stop: items in hand are finished, no new one starts. */
+  readonly graceful: AbortSignal
+  /** Ask for this to stop at once: items in hand are dropped, what is committed stays. */
+  readonly immediate: AbortSignal
+  readonly hooks?: BackfillHooks
+}
+
+/** What a watcher may want to know; all are called as things happen. */
+export interface BackfillHooks {
+  onPlan?(plan: SeriesPlan): void
+  onItem?(series: SeriesId, item: WorkItem, result: ItemResult): void
+  onMended?(note: string): void
+}
+
+/** What became of one series. */
+export interface SeriesOutcome {
+  readonly series: SeriesId
+  readonly plan: SeriesPlan
+  /** The ledger as it stands after the run. */
+  readonly ledger: Ledger
+  /** Rows that this run recorded. */
+  readonly rows: number
+  readonly refused: number
+  readonly duplicates: number
+  /** Why sessions were left unasked, where some were. */
+  readonly stopped?: string
+  /** What ended the run as a whole; other series are not begun. */
+  readonly fatal?: unknown
+}
+
+/** After so many failed requests in a row the vendor is taken to be down. */
+const FAILURES_IN_A_ROW = 3
+
+/**
+ * Records one series: locks it, plans what is missing, carries the plan out, newest first.
+ *
+ * @throws {LockedError} when another process writes the series
+ * @throws {UsageError} when `resolve` refuses the range
+ */
+export async function backfillSeries(
+  series: SeriesId,
+  resolve: (ledger: Ledger) => SessionRange,
+  options: BackfillOptions,
+): Promise<SeriesOutcome> {
+  const { source, hooks } = options
+  const writer = await SeriesWriter.open(
+    {
+      ...options,
+      series,
+      provenance: () => source.provenance ?? 'real',
+      waitMs: options.lockWaitMs,
+      purpose: `backfill of ${series.ticker} ${series.dataset.name}`,
+      ...(hooks?.onMended ? { onMended: (note: string) => hooks.onMended?.(note) } : {}),
+    },
+    AbortSignal.any([options.graceful, options.immediate]),
+  )
+  try {
+    const range = resolve(writer.ledger)
+    const limits = source.limits(series.dataset)
+    const plan = planSeries({ ...options, series, range, ledger: writer.ledger, limits })
+    hooks?.onPlan?.(plan)
+    return await new SeriesRun(writer, plan, options).execute()
+  } finally {
+    await writer.close()
+  }
+}
+
+class SeriesRun {
+  readonly #writer: SeriesWriter
+  readonly #plan: SeriesPlan
+  readonly #options: BackfillOptions
+  readonly #judge: SilenceJudge
+  #rows = 0
+  #refused = 0
+  #duplicates = 0
+  #failuresInARow = 0
+  #stopped: string | undefined
+  #fatal: unknown
+
+  constructor(writer: SeriesWriter, plan: SeriesPlan, options: BackfillOptions) {
+    this.#writer = writer
+    this.#plan = plan
+    this.#options = options
+    this.#judge = new SilenceJudge(options.source, plan.series.dataset, plan.series.ticker, plan.range)
+  }
+
+  async execute(): Promise<SeriesOutcome> {
+    const limit = pLimit(this.#options.concurrency)
+    await Promise.all(this.#plan.items.map((item) => limit(() => this.#attempt(item))))
+    if (this.#fatal === undefined) await this.#settlePending()
+    return {
+      series: this.#plan.series,
+      plan: this.#plan,
+      ledger: this.#writer.ledger,
+      rows: this.#rows,
+      refused: this.#refused,
+      duplicates: this.#duplicates,
+      ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
+      ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),
+    }
+  }
+
+  async #attempt(item: WorkItem): Promise<void> {
+    if (this.#options.graceful.aborted) this.#stopped ??= 'interrupted'
+    if (this.#stopped !== undefined) return
+    try {
+      const result = await recordItem(item, {
+        writer: this.#writer,
+        source: this.#options.source,
+        judge: this.#judge,
+        signal: this.#options.immediate,
+      })
+      this.#count(result)
+      this.#options.hooks?.onItem?.(this.#plan.series, item, result)
+    } catch (error) {
+      this.#end(error)
+    }
+  }
+
+  #count({ rows, refused, duplicates, failure }: ItemResult): void {
+    this.#rows += rows
+    this.#refused += refused
+    this.#duplicates += duplicates
+    this.#failuresInARow = failure ? this.#failuresInARow + 1 : 0
+    if (failure && this.#failuresInARow >= FAILURES_IN_A_ROW) {
+      this.#stopped ??= `not asked for: ${FAILURES_IN_A_ROW} requests in a row failed (${failure.category})`
+    }
+  }
+
+  #end(error: unknown): void {
+    if (error instanceof InterruptedError) {
+      this.#stopped ??= 'interrupted'
+      return
+    }
+    this.#stopped ??= error instanceof AuthenticationError ? 'the key was refused' : 'the run failed'
+    this.#fatal ??= error
+  }
+
+  /** Sessions that have not ended yet are named in the ledger, so that `status` can tell. */
+  async #settlePending(): Promise<void> {
+    const { pending } = this.#plan
+    if (pending.length === 0) return
+    const verdict: CellVerdict = { state: 'pending', reason: 'the session has not ended yet' }
+    await this.#writer.settle(new Map(pending.map((date) => [date, verdict])))
+  }
+}
+
+/** True where going on with other series makes sense after `error`. */
+export const concernsOneSeries = (error: unknown): boolean =>
+  error instanceof VendorError
+    ? !(error instanceof AuthenticationError)
+    : isPipelineError(error) && error.code === 'USAGE'

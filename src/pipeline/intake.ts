@@ -1,0 +1,64 @@
+import type { Batch } from '../core/batch.ts'
+import type { Refusal } from '../core/flow.ts'
+import { quarantinedRows, type QuarantinedRow } from '../lake/quarantine.ts'
+import type { DatasetDefinition } from '../market/dataset.ts'
+import { sessionDates } from '../market/session-rows.ts'
+
+/** Counts what came of each session of a work item: rows kept, rows refused. */
+export class Intake {
+  readonly #dataset: DatasetDefinition
+  readonly #runId: string
+  /** Where refused rows go that belong to none of the item's sessions. */
+  readonly #fallback: string
+  readonly #sessions: ReadonlySet<string>
+  readonly #kept = new Map<string, number>()
+  readonly #refused = new Map<string, QuarantinedRow[]>()
+  duplicates = 0
+
+  constructor(dataset: DatasetDefinition, sessions: readonly string[], runId: string) {
+    this.#dataset = dataset
+    this.#runId = runId
+    this.#sessions = new Set(sessions)
+    this.#fallback = sessions[0]!
+  }
+
+  readonly keep = (batch: Batch): void => {
+    const { dates, codes } = sessionDates(this.#dataset, batch)
+    const counts = new Array<number>(dates.length).fill(0)
+    for (let row = 0; row < batch.length; row++) counts[codes[row]!]!++
+    dates.forEach((date, i) => this.#kept.set(date, (this.#kept.get(date) ?? 0) + counts[i]!))
+  }
+
+  readonly refuse = (batch: Batch, refusals: readonly Refusal[]): void => {
+    const { dates, codes } = sessionDates(this.#dataset, batch)
+    const rows = quarantinedRows(batch, refusals, this.#runId)
+    refusals.forEach(({ row }, i) => {
+      const date = dates[codes[row]!] ?? this.#fallback
+      const owner = this.#sessions.has(date) ? date : this.#fallback
+      const list = this.#refused.get(owner) ?? []
+      list.push(rows[i]!)
+      this.#refused.set(owner, list)
+    })
+  }
+
+  kept(date: string): number {
+    return this.#kept.get(date) ?? 0
+  }
+
+  refused(date: string): readonly QuarantinedRow[] {
+    return this.#refused.get(date) ?? []
+  }
+
+  get totalKept(): number {
+    return [...this.#kept.values()].reduce((sum, rows) => sum + rows, 0)
+  }
+
+  get totalRefused(): number {
+    return [...this.#refused.values()].reduce((sum, rows) => sum + rows.length, 0)
+  }
+
+  /** Sessions of `sessions` of which no row came, neither good nor bad. */
+  silent(sessions: readonly string[]): string[] {
+    return sessions.filter((date) => this.kept(date) === 0 && this.refused(date).length === 0)
+  }
+}

@@ -1,0 +1,105 @@
+import type { Batches } from '../core/flow.ts'
+import { EntitlementError, VendorError } from '../core/errors.ts'
+import type { CellVerdict } from '../lake/series-contract.ts'
+import type { DatasetDefinition } from '../market/dataset.ts'
+import { equityBars1d } from '../market/datasets/equity-bars.ts'
+import { sessionDates } from '../market/session-rows.ts'
+import type { HistorySource } from '../sources/history.ts'
+import type { SessionRange } from './range.ts'
+
+/**
+ * What a vendor's silence about a session means. An answer without rows of a session may mean that nothing
+ * traded, that the plan's history begins later (vendors cut ranges silently), or that the vendor lost them. So
+ * silence is asked about: the stretch before the first row once more by itself, and the daily bars as a witness.
+ * The answers are kept for the whole series, so a backfill of years asks only a few times.
+ */
+export class SilenceJudge {
+  readonly #source: HistorySource
+  readonly #dataset: DatasetDefinition
+  readonly #ticker: string
+  readonly #range: SessionRange
+  /** From this session on the plan is known to cover the data. */
+  #coveredFrom: string | undefined
+  /** Up to this session the plan is known not to cover the data. */
+  #refusedTo: string | undefined
+  #traded: Promise<ReadonlySet<string> | undefined> | undefined
+
+  constructor(source: HistorySource, dataset: DatasetDefinition, ticker: string, range: SessionRange) {
+    this.#source = source
+    this.#dataset = dataset
+    this.#ticker = ticker
+    this.#range = range
+  }
+
+  /** True when the plan is known not to cover `date`. */
+  refuses(date: string): boolean {
+    return this.#refusedTo !== undefined && date <= this.#refusedTo
+  }
+
+  /** Remembers a refusal: a plan's history has one beginning, so everything before `date` is refused too. */
+  noteRefused(date: string): void {
+    if (!this.refuses(date)) this.#refusedTo = date
+  }
+
+  /** Remembers that rows of `date` came. */
+  noteCovered(date: string): void {
+    if (this.#coveredFrom === undefined || date < this.#coveredFrom) this.#coveredFrom = date
+  }
+
+  /** True when silence about `date` cannot be the plan's doing. */
+  isCovered(date: string): boolean {
+    return this.#coveredFrom !== undefined && date >= this.#coveredFrom
+  }
+
+  /** Asks for one session alone. @returns false when the plan does not cover it */
+  async asksAlone(date: string, signal: AbortSignal): Promise<boolean> {
+    const covered = await this.#isServed(this.#request(this.#dataset, { from: date, to: date }, signal))
+    if (covered) this.noteCovered(date)
+    else this.noteRefused(date)
+    return covered
+  }
+
+  /** Drains `batches`; false when the vendor refuses them as not covered by the plan. */
+  async #isServed(batches: Batches): Promise<boolean> {
+    try {
+      for await (const _batch of batches) break
+      return true
+    } catch (error) {
+      if (error instanceof EntitlementError) return false
+      throw error
+    }
+  }
+
+  /** The verdict on a session that stayed silent although the plan covers it. */
+  async verdict(date: string, signal: AbortSignal): Promise<CellVerdict> {
+    const traded = await this.#tradedSessions(signal)
+    if (traded === undefined) return { state: 'empty', reason: 'the vendor answered without rows' }
+    return traded.has(date)
+      ? { state: 'missing', reason: 'the vendor has a daily bar of this session but no rows' }
+      : { state: 'empty', reason: 'no trades: the vendor has no daily bar of this session either' }
+  }
+
+  /** Sessions of the range with a daily bar; undefined where no such witness exists. Asked once. */
+  async #tradedSessions(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    const isIntraday = this.#dataset.eventKind === 'instant' && this.#dataset.partition !== 'date'
+    if (!isIntraday) return undefined
+    return await (this.#traded ??= this.#askDailyBars(signal))
+  }
+
+  async #askDailyBars(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    const traded = new Set<string>()
+    try {
+      for await (const batch of this.#request(equityBars1d, this.#range, signal)) {
+        for (const date of sessionDates(equityBars1d, batch).dates) traded.add(date)
+      }
+      return traded
+    } catch (error) {
+      if (error instanceof VendorError) return undefined
+      throw error
+    }
+  }
+
+  #request(dataset: DatasetDefinition, range: SessionRange, signal: AbortSignal): Batches {
+    return this.#source.read({ dataset, ticker: this.#ticker, ...range }, signal)
+  }
+}

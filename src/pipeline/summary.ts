@@ -1,0 +1,89 @@
+import { EXIT, type ExitCode } from '../core/errors.ts'
+import type { CellState } from '../lake/ledger.ts'
+import { HOLE_STATES, type Hole } from '../lake/status.ts'
+import type { SeriesOutcome } from './backfill.ts'
+
+/** What became of one session. */
+export interface SessionSummary {
+  readonly dataset: string
+  readonly ticker: string
+  readonly date: string
+  readonly state: CellState
+  readonly reason: string
+  /** Rows that the lake holds of it. */
+  readonly rows: number
+}
+
+/** What a run did, for people and as `--json`. */
+export interface BackfillSummary {
+  readonly sessions: readonly SessionSummary[]
+  /** Rows that this run recorded. */
+  readonly rows: number
+  /** Vendor requests, retries included. */
+  readonly calls: number
+  /** Rows that this run refused. */
+  readonly quarantined: number
+  readonly duplicates: number
+  readonly holes: readonly Hole[]
+  readonly states: Readonly<Partial<Record<CellState, number>>>
+}
+
+/** Sums up the outcomes of a run. */
+export function summarize(outcomes: readonly SeriesOutcome[], calls: number): BackfillSummary {
+  const sessions = outcomes.flatMap(sessionsOf)
+  const states: Partial<Record<CellState, number>> = {}
+  for (const { state } of sessions) states[state] = (states[state] ?? 0) + 1
+  return {
+    sessions,
+    rows: outcomes.reduce((sum, { rows }) => sum + rows, 0),
+    calls,
+    quarantined: outcomes.reduce((sum, { refused }) => sum + refused, 0),
+    duplicates: outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0),
+    holes: holesIn(sessions),
+    states,
+  }
+}
+
+function sessionsOf({ series, plan, ledger, stopped }: SeriesOutcome): SessionSummary[] {
+  const pending = new Set(plan.pending)
+  return plan.sessions.map((date) => {
+    const cell = ledger.cells[date]
+    const base = { dataset: series.dataset.name, ticker: series.ticker, date }
+    if (cell) return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows }
+    if (pending.has(date)) {
+      return { ...base, state: 'pending', reason: 'the session has not ended yet', rows: 0 }
+    }
+    return { ...base, state: 'missing', reason: stopped ?? 'not asked for', rows: 0 }
+  })
+}
+
+function holesIn(sessions: readonly SessionSummary[]): Hole[] {
+  const holes: Hole[] = []
+  let before: SessionSummary | undefined
+  for (const session of sessions) {
+    const { dataset, ticker, date, state, reason } = session
+    const last = holes.at(-1)
+    const continues =
+      last !== undefined &&
+      before?.ticker === ticker &&
+      before.dataset === dataset &&
+      before.state === state &&
+      before.reason === reason
+    if (HOLE_STATES.has(state)) {
+      if (continues) holes[holes.length - 1] = { ...last, to: date, sessions: last.sessions + 1 }
+      else holes.push({ dataset, ticker, from: date, to: date, sessions: 1, state, reason })
+    }
+    before = session
+  }
+  return holes
+}
+
+/** The exit code that a finished (not interrupted) run deserves; see docs/exit-codes.md. */
+export function exitCodeOf({ states }: BackfillSummary): ExitCode {
+  const count = (state: CellState): number => states[state] ?? 0
+  const broken = count('missing') + count('failed') + count('quarantined')
+  const settled = count('complete') + count('empty')
+  if (broken === 0 && count('not_entitled') === 0) return EXIT.ok
+  if (settled > 0 || count('quarantined') > 0) return EXIT.partial
+  return broken === 0 ? EXIT.auth : EXIT.failed
+}
