@@ -1,5 +1,5 @@
-import { type Command } from 'commander'
-import { type FlagValue } from '../core/config/index.ts'
+import type { Command } from 'commander'
+import type { FlagValue } from '../core/config/index.ts'
 import { EXIT, UsageError, type ExitCode } from '../core/errors.ts'
 import {
   createBareContext,
@@ -8,7 +8,7 @@ import {
   type GlobalFlags,
   type RunContext,
 } from './context.ts'
-import { type Terminal } from './output.ts'
+import type { Terminal } from './output.ts'
 import { createSignals, type Signals } from './signals.ts'
 
 /** What a command does: returns its exit code (nothing = 0) or throws one of the errors of core/errors.ts. */

@@ -1,9 +1,9 @@
-import { type FlagValue, type LoadedConfig } from '../core/config/index.ts'
-import { type Logger } from '../core/logger.ts'
-import { type Redactor } from '../core/redact.ts'
+import type { FlagValue, LoadedConfig } from '../core/config/index.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Redactor } from '../core/redact.ts'
 import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { type Signals } from './signals.ts'
+import type { Signals } from './signals.ts'
 
 /** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {

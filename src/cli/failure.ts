@@ -11,7 +11,7 @@ import {
   VendorError,
   type ExitCode,
 } from '../core/errors.ts'
-import { type Redactor } from '../core/redact.ts'
+import type { Redactor } from '../core/redact.ts'
 
 /** Ends of commander that are no failures: it printed what was asked for. */
 const ANSWERED = new Set(['commander.helpDisplayed', 'commander.version'])

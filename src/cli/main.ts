@@ -1,4 +1,4 @@
-import { type ExitCode } from '../core/errors.ts'
+import type { ExitCode } from '../core/errors.ts'
 import { flushed } from './output.ts'
 import { isBrokenPipe, runCli } from './run.ts'
 

@@ -1,4 +1,4 @@
-import { type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { styleText } from 'node:util'
 
 /** A stream that may be a terminal. */

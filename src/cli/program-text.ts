@@ -1,4 +1,4 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 
 /**
  * Puts examples before everything else that --help shows. Each is a command line without the

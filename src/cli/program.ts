@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { type Cli } from './cli.ts'
+import type { Cli } from './cli.ts'
 import { COMMANDS } from './commands/index.ts'
-import { type Terminal } from './output.ts'
+import type { Terminal } from './output.ts'
 
 /** The whole command line: global flags and every command of commands/. */
 export function createProgram(cli: Cli, terminal: Terminal): Command {

@@ -1,5 +1,5 @@
 import { formatDuration, formatNumber } from './format.ts'
-import { type TerminalStream } from './output.ts'
+import type { TerminalStream } from './output.ts'
 
 /** Without a terminal, a line is written this often. */
 const LINE_EVERY_MS = 10_000

@@ -1,4 +1,4 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import { KEY_NAMES } from '../core/config/key-names.ts'
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'

@@ -1,7 +1,7 @@
-import { type Command } from 'commander'
-import { type TradingSession } from '../../market/calendar/index.ts'
-import { type Cli } from '../cli.ts'
-import { type BareContext } from '../context.ts'
+import type { Command } from 'commander'
+import type { TradingSession } from '../../market/calendar/index.ts'
+import type { Cli } from '../cli.ts'
+import type { BareContext } from '../context.ts'
 import { examples } from '../program-text.ts'
 
 interface CalendarFlags {

@@ -1,7 +1,7 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import { suggest } from '../../core/config/suggest.ts'
 import { UsageError } from '../../core/errors.ts'
-import { type Cli } from '../cli.ts'
+import type { Cli } from '../cli.ts'
 import { exitCodesText } from '../exit-codes.ts'
 
 /** Help that belongs to no command. */

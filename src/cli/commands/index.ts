@@ -1,4 +1,4 @@
-import { type Register } from '../cli.ts'
+import type { Register } from '../cli.ts'
 import { register as calendar } from './calendar.ts'
 import { register as config } from './config.ts'
 import { register as help } from './help.ts'

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 import { ConfigError } from '../errors.ts'
-import { type Layer, type SettingsTree, type ValueOrigin } from './layer.ts'
+import type { Layer, SettingsTree, ValueOrigin } from './layer.ts'
 import { suggest } from './suggest.ts'
 
 /** The files of a config directory. Each may hold any section; these names only keep them apart. */
