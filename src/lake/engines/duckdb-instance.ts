@@ -32,6 +32,7 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbInstance
   const instance = await duckdb.DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
+    enable_external_file_cache: 'false', // it mixes old and new bytes of a path that is rewritten within a second
     memory_limit: `${options.memoryLimitMb ?? DEFAULT_MEMORY_MB}MiB`,
     temp_directory: spillFolder,
     ...(options.threads === undefined ? {} : { threads: String(options.threads) }),
