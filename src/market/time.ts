@@ -195,6 +195,9 @@ function wallClock(name: string, standardHours: number): WallClock {
 export const NEW_YORK: WallClock = wallClock('America/New_York', -5)
 export const CHICAGO: WallClock = wallClock('America/Chicago', -6)
 
+/** The wall clock of an IANA zone that a calendar names. */
+export const wallClockOf = (timeZone: string): WallClock => (timeZone === CHICAGO.name ? CHICAGO : NEW_YORK)
+
 /** The date `YYYY-MM-DD` in New York at the instant `utcMs`. */
 export const newYorkDate = (utcMs: number): string => NEW_YORK.dateAt(utcMs)
 

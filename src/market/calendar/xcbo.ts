@@ -4,7 +4,7 @@ import { dayOf } from './us-holidays.ts'
 import { isShortDay, usClosures } from './xnys.ts'
 
 /** First sessions with global trading hours, with trading through the night, with the curb session. */
-const MORNING_HOURS_FROM = dayOf(2015, 3, 9)
+const MORNING_HOURS_FROM = dayOf(2015, 3, 2)
 const OVERNIGHT_HOURS_FROM = dayOf(2021, 11, 22)
 const CURB_FROM = dayOf(2022, 4, 25)
 

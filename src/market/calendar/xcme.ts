@@ -1,4 +1,4 @@
-import { CHICAGO, daysToCivil, wallTime } from '../time.ts'
+import { CHICAGO, daysToCivil, wallTime, weekdayOf } from '../time.ts'
 import { createCalendar, type ExchangeCalendar, type SessionHours } from './calendar.ts'
 import {
   byDays,
@@ -17,6 +17,7 @@ import {
 } from './us-holidays.ts'
 import { isShortDay } from './xnys.ts'
 
+const MONDAY = 1
 const FRIDAY = 5
 
 /** Electronic trading stops before the stock market would open: closures of the cash market only. */
@@ -50,10 +51,21 @@ function isHolidaySession(days: number, year: number): boolean {
   return holidays.includes(days) || (year >= 2022 && days === juneteenth(year))
 }
 
-/** Usual end of a session, then and now. */
+/** Until this session the trading day ran from 15:30 to 15:15 of the next afternoon. */
+const EVENING_CLOSE_FROM = dayOf(2012, 11, 19)
+
 function usualClose(days: number): number {
   if (days >= dayOf(2015, 9, 21)) return wallTime(16)
-  return days >= dayOf(2012, 11, 19) ? wallTime(16, 15) : wallTime(16, 30)
+  return days >= EVENING_CLOSE_FROM ? wallTime(16, 15) : wallTime(15, 15)
+}
+
+/** Reopening came at 15:30 only after a full session; Sundays and shortened days waited until 17:00. */
+function openOnTheDayBefore(days: number): number {
+  const eve = days - 1
+  const weekday = weekdayOf(eve)
+  const traded = weekday >= MONDAY && weekday <= FRIDAY && !closures(daysToCivil(eve).year).has(eve)
+  const early = days < EVENING_CLOSE_FROM && traded && shortClose(eve) === undefined
+  return (early ? wallTime(15, 30) : wallTime(17)) - wallTime(24)
 }
 
 function shortClose(days: number): number | undefined {
@@ -66,7 +78,7 @@ function shortClose(days: number): number | undefined {
 }
 
 function hours(days: number): SessionHours {
-  const open = wallTime(17) - wallTime(24)
+  const open = openOnTheDayBefore(days)
   const short = shortClose(days)
   const close = short ?? usualClose(days)
   return { open, close, extendedOpen: open, extendedClose: close, earlyClose: short !== undefined }
@@ -74,7 +86,8 @@ function hours(days: number): SessionHours {
 
 /**
  * Equity-index futures (ES, NQ) on CME Globex. The session of a date opens at 17:00 Chicago time on the
- * calendar day before (Sunday for Monday). It has no extended hours. See docs/calendars.md.
+ * calendar day before (Sunday for Monday) and closes at 16:00. It has no extended hours. Holidays that
+ * only shorten trading are sessions of their own date. See docs/calendars.md for hours before 2015.
  */
 export const XCME: ExchangeCalendar = createCalendar({
   code: 'XCME',

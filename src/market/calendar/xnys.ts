@@ -49,7 +49,11 @@ const LATE_OPENS = byDays({
 })
 
 /** Shortened days that follow no rule. */
-const ONE_OFF_SHORT_DAYS: ReadonlySet<number> = new Set([dayOf(1997, 12, 26), dayOf(2003, 12, 26)])
+const ONE_OFF_SHORT_DAYS: ReadonlySet<number> = new Set([
+  dayOf(1997, 12, 26),
+  dayOf(1999, 12, 31),
+  dayOf(2003, 12, 26),
+])
 
 const WEDNESDAY = 3
 const FRIDAY = 5

@@ -1,0 +1,26 @@
+/** tapelake as a library: what is exported here is the public interface; everything else may change. */
+export * from './core/errors.ts'
+export {
+  isOpen,
+  nextSession,
+  previousSession,
+  sessions,
+  type DateLike,
+  type InstantLike,
+  type Session,
+} from './market/calendar/library.ts'
+export {
+  columnOf,
+  type ColumnDefinition,
+  type DatasetDefinition,
+  type EventKind,
+  type Rule,
+} from './market/dataset.ts'
+export { DATASETS, datasetNamed } from './market/datasets/index.ts'
+export {
+  formatOptionSymbol,
+  parseOptionSymbol,
+  type OptionContract,
+  type OptionTerms,
+  type OptionType,
+} from './market/symbols.ts'
