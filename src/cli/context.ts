@@ -24,7 +24,7 @@ export interface BareContext {
   readonly out: Output
   readonly signals: Signals
   /** The configuration; loaded at the first call. @throws {ConfigError} */
-  loadConfig(): Promise<LoadedConfig>
+  readonly loadConfig: () => Promise<LoadedConfig>
 }
 
 /** What a command gets that works with the configuration. */
@@ -36,9 +36,9 @@ export interface RunContext extends BareContext {
   /** Names this run in logs, ledgers and segments, e.g. `20250602T200000Z-1a2b3c`. */
   readonly runId: string
   /** The present instant, UTC epoch milliseconds; what TAPELAKE_NOW says, where it is set. */
-  now(): number
+  readonly now: () => number
   /** Progress on stderr, unless --no-progress or --quiet. */
-  progress(options: { readonly total: number; readonly label: string }): Promise<Progress>
+  readonly progress: (options: { readonly total: number; readonly label: string }) => Promise<Progress>
 }
 
 export interface BareContextOptions {

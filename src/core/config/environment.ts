@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import { ConfigError } from '../errors.ts'
 import { KEY_NAMES } from './key-names.ts'
 import { layerOf, type Layer, type ValueOrigin } from './layer.ts'
-import { settingOptions, type SettingOption } from './options.ts'
+import { settingOptions, typed, type SettingOption } from './options.ts'
 import { suggest } from './suggest.ts'
 
 /** Short names of settings; the later one wins, and `TAPELAKE__…` wins over both. */
@@ -72,17 +72,9 @@ export function environmentLayer(environment: Environment): Layer {
     const variable = environment.get(name)
     const option = options.find((known) => known.path === path)
     if (!variable || !option) return []
-    return [[path, coerce(variable.value, option), variable.origin] as const]
+    return [[path, typed(variable.value, option), variable.origin] as const]
   })
   return layerOf(entries)
-}
-
-/** A text as the type that the setting wants; left as it is where it does not fit, for the schema to refuse. */
-function coerce(text: string, { types }: SettingOption): unknown {
-  const numeric = types.includes('integer') || types.includes('number')
-  if (numeric && /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(text.trim())) return Number(text)
-  if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true'
-  return text
 }
 
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {

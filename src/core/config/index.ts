@@ -11,7 +11,7 @@ import {
   type Variable,
 } from './environment.ts'
 import { layerOf, mergeTrees, problemsIn, refuseProblems, type Layer, type ValueOrigin } from './layer.ts'
-import { settingOptions } from './options.ts'
+import { settingOptions, typed } from './options.ts'
 import { settingsSchema, type Settings } from './schema.ts'
 import { findConfigFiles, readConfigFile, refuseDoubles } from './yaml-files.ts'
 
@@ -24,6 +24,7 @@ export { type ValueOrigin } from './layer.ts'
 export interface FlagValue {
   /** As it was typed, for messages: `--data-dir`. */
   readonly flag: string
+  /** A text is read as the type that the setting wants. */
   readonly value: unknown
 }
 
@@ -107,10 +108,14 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
 }
 
 function flagLayer(flags: Readonly<Record<string, FlagValue>>): Layer {
-  const given = Object.entries(flags).filter(([, { value }]) => value !== undefined)
-  return layerOf(
-    given.map(([path, { flag, value }]) => [path, value, { kind: 'flag', place: `flag ${flag}` }] as const),
-  )
+  const options = new Map(settingOptions().map((option) => [option.path, option]))
+  const entries = Object.entries(flags).flatMap(([path, { flag, value }]) => {
+    if (value === undefined) return []
+    const option = options.get(path)
+    const given = typeof value === 'string' && option ? typed(value, option) : value
+    return [[path, given, { kind: 'flag', place: `flag ${flag}` }] as const]
+  })
+  return layerOf(entries)
 }
 
 function originsOf(layers: readonly Layer[]): Map<string, ValueOrigin> {

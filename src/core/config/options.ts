@@ -51,6 +51,14 @@ export function envNameOf(path: readonly string[]): string {
   return ['TAPELAKE', ...words].join('__')
 }
 
+/** A text as the type that the setting wants; left as it is where it does not fit, for the schema to refuse. */
+export function typed(text: string, { types }: SettingOption): unknown {
+  const numeric = types.includes('integer') || types.includes('number')
+  if (numeric && /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(text.trim())) return Number(text)
+  if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true'
+  return text
+}
+
 function* optionsIn(schema: JsonSchema, path: readonly string[], value: unknown): Iterable<SettingOption> {
   if (schema.properties) {
     for (const [key, inner] of Object.entries(schema.properties))

@@ -1,0 +1,22 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Reads a whole number of at least `least`; for `.option(…, wholeNumber(0))`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN
+    if (Number.isSafeInteger(value) && value >= least) return value
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
+  }
+}
+
+/** Gathers an option that may be given several times. */
+export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, text]
+}
+
+/** Reads an instant like `2025-06-02T20:00:00Z` as UTC epoch milliseconds; the zone must be said. */
+export function instant(text: string): number {
+  const ms = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN
+  if (!Number.isNaN(ms)) return ms
+  throw new InvalidArgumentError('Expected an instant like 2025-06-02T20:00:00Z.')
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander'
+import type { SeriesStatus } from '../../lake/status.ts'
+import type { Cli } from '../cli.ts'
+import type { RunContext } from '../context.ts'
+import { formatBytes, formatNumber, plural } from '../format.ts'
+import { examples } from '../program-text.ts'
+import { addSeriesFlags, seriesFilter, type SeriesFlags } from '../series-flags.ts'
+
+/** Holes listed for people; --json lists them all. */
+const MAX_HOLES = 20
+
+export function register(program: Command, cli: Cli): void {
+  const command = program
+    .command('status')
+    .description('what the lake holds: tickers, ranges, rows, bytes, holes')
+    .action(cli.action(status))
+  addSeriesFlags(command)
+  examples(
+    command,
+    ['status', 'everything that is held'],
+    ['status --ticker SPY --json', 'one ticker, every hole, as JSON'],
+  )
+}
+
+async function status({ config, out, flags }: RunContext, only: SeriesFlags): Promise<void> {
+  const filter = await seriesFilter(only)
+  const { openLake } = await import('../../lake/index.ts')
+  const lake = await openLake(config.dataDir)
+  try {
+    const series: SeriesStatus[] = []
+    for await (const row of lake.status(filter)) series.push(row)
+    const provenance = lake.stamp?.provenance ?? null
+    if (flags.json) return out.json('tapelake.status', 1, { dataDir: config.dataDir, provenance, series })
+    if (series.length === 0)
+      return out.note(`Nothing is held in ${config.dataDir}. Record with: tapelake backfill --ticker SPY`)
+    await out.table(HEAD, series.map(statusRow), { right: [4, 5, 6, 7, 8] })
+    printHoles({ out }, series)
+    if (provenance === 'synthetic') out.note('This lake holds synthetic data from the simulator.')
+  } finally {
+    await lake.close()
+  }
+}
+
+const HEAD = ['dataset', 'ticker', 'first', 'last', 'rows', 'size', 'files', 'sessions', 'holes']
+
+function statusRow(series: SeriesStatus): string[] {
+  const { dataset, ticker, first, last, rows, bytes, files, cells, holes } = series
+  const held = cells.complete + cells.empty
+  const missing = holes.reduce((sum, { sessions }) => sum + sessions, 0)
+  return [
+    ...[dataset, ticker, first ?? '-', last ?? '-'],
+    ...[
+      formatNumber(rows),
+      formatBytes(bytes),
+      formatNumber(files),
+      formatNumber(held),
+      formatNumber(missing),
+    ],
+  ]
+}
+
+function printHoles({ out }: Pick<RunContext, 'out'>, series: readonly SeriesStatus[]): void {
+  const holes = series.flatMap((row) => row.holes)
+  if (holes.length > 0) out.line('\nHoles:')
+  for (const { dataset, ticker, from, to, sessions, state, reason } of holes.slice(0, MAX_HOLES)) {
+    const range = from === to ? from : `${from} to ${to} (${plural(sessions, 'session')})`
+    out.line(`  ${dataset} ${ticker} ${range}: ${state}, ${reason}`)
+  }
+  if (holes.length > MAX_HOLES) out.line(`  and ${holes.length - MAX_HOLES} more; --json lists them all`)
+}
