@@ -37,7 +37,7 @@ export function datasetCalled(word: string, known: readonly DatasetDefinition[])
   const found = known.find(({ name }) => name === word) ?? known.find(({ name }) => name === `equity_${word}`)
   if (found) return found
   const names = known.map(({ name }) => name)
-  const meant = suggest(word, names)
+  const meant = suggest(word, [...names, ...names.map((name) => name.replace('equity_', ''))])
   throw new ConfigError(`unknown dataset '${word}'`, {
     hint: `${meant ? `Did you mean ${meant}? ` : ''}Known datasets: ${names.join(', ')}.`,
   })
