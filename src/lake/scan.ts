@@ -1,5 +1,5 @@
 import { sliceBatch, type Batch } from '../core/batch.ts'
-import { rowOrder } from '../core/sort.ts'
+import { rowComparator } from '../core/sort.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { RowDigest } from './digest.ts'
@@ -70,8 +70,8 @@ function digestFor(sessions: Map<string, RowDigest>, date: string): RowDigest {
 }
 
 function countDisorder({ key }: DatasetDefinition, last: Batch | undefined, batch: Batch): number {
-  let disorder = last && rowOrder(key, last, batch)(0, 0) >= 0 ? 1 : 0
-  const order = rowOrder(key, batch)
+  let disorder = last && rowComparator(last, batch, key)(0, 0) >= 0 ? 1 : 0
+  const order = rowComparator(batch, batch, key)
   for (let row = 1; row < batch.length; row++) {
     if (order(row - 1, row) >= 0) disorder++
   }

@@ -1,15 +1,19 @@
 import type { Register } from '../cli.ts'
+import { register as backfill } from './backfill.ts'
 import { register as calendar } from './calendar.ts'
 import { register as completion } from './completion.ts'
 import { register as config } from './config.ts'
 import { register as datasets } from './datasets.ts'
 import { register as help } from './help.ts'
+import { register as plan } from './plan.ts'
 import { register as simulator } from './simulator.ts'
 import { register as status } from './status.ts'
 import { register as verify } from './verify.ts'
 
 /** Every command, in the order in which --help lists them. */
 export const COMMANDS: readonly Register[] = [
+  backfill,
+  plan,
   status,
   verify,
   datasets,

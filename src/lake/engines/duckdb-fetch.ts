@@ -161,9 +161,10 @@ class StringBuilder implements ColumnBuilder {
   add(vector: DuckDBVector, at: number): void {
     const { dataView } = vector as unknown as { readonly dataView: DataView }
     const words = new Int32Array(dataView.buffer, dataView.byteOffset, vector.itemCount * 4)
+    let code = -1
     for (let row = 0; row < vector.itemCount; row++) {
-      this.#codes[at + row] =
-        row > 0 && repeats(words, row) ? this.#codes[at + row - 1]! : this.#code(vector.getItem(row))
+      if (code < 0 || !repeats(words, row)) code = this.#code(vector.getItem(row)) // a null's bytes mean nothing
+      this.#codes[at + row] = code
     }
     eachNull(vector, (row) => (this.#codes[at + row] = -1))
   }

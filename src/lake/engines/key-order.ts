@@ -1,5 +1,5 @@
 import { concatBatches, sliceBatch, type Batch } from '../../core/batch.ts'
-import { rowOrder } from '../../core/sort.ts'
+import { rowComparator } from '../../core/sort.ts'
 
 /** Watches whether rows come strictly ascending by their key, over all batches. */
 export class KeyOrder {
@@ -18,8 +18,8 @@ export class KeyOrder {
 
   add(batch: Batch): void {
     if (!this.#strict || batch.length === 0) return
-    if (this.#last) this.#strict = rowOrder(this.#key, this.#last, batch)(0, 0) < 0
-    const order = rowOrder(this.#key, batch)
+    if (this.#last) this.#strict = rowComparator(this.#last, batch, this.#key)(0, 0) < 0
+    const order = rowComparator(batch, batch, this.#key)
     for (let row = 1; row < batch.length && this.#strict; row++) this.#strict = order(row - 1, row) < 0
     this.#last = ownLastRow(batch)
   }

@@ -1,0 +1,114 @@
+import { createRateLimiter } from '../core/rate-limit.ts'
+import { openLake } from '../lake/index.ts'
+import type { Ledger } from '../lake/ledger.ts'
+import type { SeriesId } from '../lake/layout.ts'
+import { planSeries, type SeriesPlan } from '../pipeline/plan.ts'
+import { resolveRange, type SessionRange } from '../pipeline/range.ts'
+import { polygonLimits } from '../sources/polygon/limits.ts'
+import { seriesOf, type BackfillFlags } from './backfill-flags.ts'
+import type { RunContext } from './context.ts'
+import { formatBytes, formatDuration, formatNumber, plural } from './format.ts'
+
+/** What `plan` does. */
+export async function plan(context: RunContext, flags: BackfillFlags): Promise<void> {
+  await showPlans(context, await planAll(context, flags))
+}
+
+/** Plans every series of `flags` from the ledgers alone. Nothing is locked, nobody is asked. */
+async function planAll(context: RunContext, flags: BackfillFlags): Promise<SeriesPlan[]> {
+  const { config, now } = context
+  const series = seriesOf(flags)
+  checkRange(flags, series, now())
+  const lake = await openLake(config.dataDir)
+  try {
+    const plans: SeriesPlan[] = []
+    for (const one of series) {
+      const { ledger } = await lake.view(one)
+      const range = rangeOf(flags, one, ledger, now(), config.settings.backfill.defaultSessions)
+      const limits = polygonLimits(one.dataset)
+      plans.push(
+        planSeries({ series: one, range, ledger, limits, nowMs: now(), force: flags.force ?? false }),
+      )
+    }
+    return plans
+  } finally {
+    await lake.close()
+  }
+}
+
+/** Prints plans as a table with totals, or as JSON. */
+async function showPlans(context: RunContext, plans: readonly SeriesPlan[]): Promise<void> {
+  const { callsPerMinute } = context.config.settings.sources.polygon
+  const limiter = createRateLimiter({ callsPerMinute })
+  const total = plans.reduce((sum, { calls }) => sum + calls, 0)
+  const minutes = limiter.estimateMs(total) / 60_000
+  limiter.close()
+  if (context.flags.json) {
+    return context.out.json('tapelake.plan', 1, {
+      calls: total,
+      callsPerMinute,
+      minutes,
+      series: plans.map(planDocument),
+    })
+  }
+  await context.out.table(
+    ['dataset', 'ticker', 'from', 'to', 'sessions', 'held', 'pending', 'calls', 'rows', 'size'],
+    plans.map(planRow),
+    { right: [4, 5, 6, 7, 8, 9] },
+  )
+  const limit = callsPerMinute === 0 ? 'without a call limit' : `at ${callsPerMinute} calls a minute`
+  context.out.line(`${plural(total, 'call')}, about ${formatDuration(minutes * 60_000)} ${limit}`)
+}
+
+function planDocument(plan: SeriesPlan): object {
+  const { series, range, sessions, held, pending, items, calls, estimatedRows, estimatedBytes } = plan
+  return {
+    dataset: series.dataset.name,
+    ticker: series.ticker,
+    from: range.from,
+    to: range.to,
+    sessions: sessions.length,
+    held: held.length,
+    pending: pending.length,
+    toRecord: items.reduce((sum, item) => sum + item.sessions.length, 0),
+    calls,
+    estimatedRows,
+    estimatedBytes,
+    requests: items.map(({ from, to, sessions: wanted }) => ({ from, to, sessions: wanted.length })),
+  }
+}
+
+function planRow(plan: SeriesPlan): string[] {
+  const { series, range, sessions, held, pending, calls, estimatedRows, estimatedBytes } = plan
+  return [
+    series.dataset.name,
+    series.ticker,
+    range.from,
+    range.to,
+    formatNumber(sessions.length),
+    formatNumber(held.length),
+    formatNumber(pending.length),
+    formatNumber(calls),
+    `~${formatNumber(estimatedRows)}`,
+    `~${formatBytes(estimatedBytes)}`,
+  ]
+}
+
+/** Turns the range flags into sessions of a series. @throws {UsageError} see {@link resolveRange} */
+export function rangeOf(
+  flags: BackfillFlags,
+  { dataset }: SeriesId,
+  ledger: Ledger,
+  nowMs: number,
+  defaultSessions: number,
+): SessionRange {
+  const heldFrom = Object.keys(ledger.cells).sort()[0]
+  return resolveRange(flags, { calendar: dataset.calendar, nowMs, defaultSessions, heldFrom })
+}
+
+/** Refuses bad dates before anything is opened or locked, whatever the ledgers say. */
+export function checkRange(flags: BackfillFlags, series: readonly SeriesId[], nowMs: number): void {
+  for (const { dataset } of series) {
+    resolveRange(flags, { calendar: dataset.calendar, nowMs, defaultSessions: 1 })
+  }
+}

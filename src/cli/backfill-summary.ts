@@ -1,0 +1,78 @@
+import { isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import type { SeriesOutcome } from '../pipeline/backfill.ts'
+import { exitCodeOf, summarize, type BackfillSummary } from '../pipeline/summary.ts'
+import type { BackfillFlags } from './backfill-flags.ts'
+import type { RunContext } from './context.ts'
+import { formatNumber, plural } from './format.ts'
+
+/** Most holes that the summary lists; the ledger and --json have them all. */
+const HOLES_SHOWN = 20
+
+/**
+ * Prints what a run did and tells its exit code. `problem` is what ended it early, if anything did.
+ *
+ * @throws `problem`, once everything else was said
+ */
+export async function printSummary(
+  context: RunContext,
+  flags: BackfillFlags,
+  outcomes: readonly SeriesOutcome[],
+  calls: number,
+  problem: unknown,
+): Promise<ExitCode> {
+  const { out, redactor } = context
+  const summary = summarize(outcomes, calls)
+  if (context.flags.json) {
+    const error =
+      problem === undefined
+        ? {}
+        : { error: { message: redactor.text(messageOf(problem)), ...codeOf(problem) } }
+    if (problem === undefined || outcomes.length > 0) {
+      out.json('tapelake.backfill', 1, { run: context.runId, source: flags.source, ...summary, ...error })
+    }
+  } else await printForPeople(context, outcomes, summary)
+  if (problem !== undefined) throw problem
+  if (context.signals.graceful.aborted) {
+    out.note('Interrupted. What was committed is kept; run the same command again to go on.')
+  }
+  return exitCodeOf(summary)
+}
+
+const codeOf = (problem: unknown): object =>
+  isPipelineError(problem) ? { code: problem.code, category: problem.category } : {}
+
+async function printForPeople(
+  { out }: RunContext,
+  outcomes: readonly SeriesOutcome[],
+  summary: BackfillSummary,
+): Promise<void> {
+  if (outcomes.length === 0) return
+  await out.table(
+    ['dataset', 'ticker', 'from', 'to', 'sessions', 'rows', 'states'],
+    outcomes.map((outcome) => seriesRow(outcome, summary)),
+    { right: [4, 5] },
+  )
+  const { rows, calls, quarantined, duplicates, holes } = summary
+  const extra = [
+    quarantined > 0 ? `${plural(quarantined, 'row')} refused (quarantine)` : '',
+    duplicates > 0 ? `${plural(duplicates, 'duplicate')} dropped` : '',
+  ].filter(Boolean)
+  out.line([`${plural(rows, 'row')} recorded`, plural(calls, 'call'), ...extra].join(', '))
+  for (const hole of holes.slice(0, HOLES_SHOWN)) {
+    const when = hole.from === hole.to ? hole.from : `${hole.from} to ${hole.to} (${hole.sessions} sessions)`
+    out.line(`${out.style('yellow', hole.state)}: ${hole.ticker} ${hole.dataset} ${when}: ${hole.reason}`)
+  }
+  if (holes.length > HOLES_SHOWN)
+    out.line(`… and ${plural(holes.length - HOLES_SHOWN, 'more hole')}; --json lists all`)
+}
+
+function seriesRow({ series, plan, rows }: SeriesOutcome, { sessions }: BackfillSummary): string[] {
+  const mine = sessions.filter(
+    ({ ticker, dataset }) => ticker === series.ticker && dataset === series.dataset.name,
+  )
+  const counts = new Map<string, number>()
+  for (const { state } of mine) counts.set(state, (counts.get(state) ?? 0) + 1)
+  const states = [...counts].map(([state, count]) => `${formatNumber(count)} ${state}`).join(', ')
+  const { from, to } = plan.range
+  return [series.dataset.name, series.ticker, from, to, formatNumber(mine.length), formatNumber(rows), states]
+}

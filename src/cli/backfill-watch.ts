@@ -1,0 +1,118 @@
+import { InterruptedError, messageOf } from '../core/errors.ts'
+import type { Logger } from '../core/logger.ts'
+import type { BackfillHooks } from '../pipeline/backfill.ts'
+import type { OpenedSource } from '../pipeline/open-source.ts'
+import type { SourceEvents } from '../sources/polygon/options.ts'
+import type { RunContext } from './context.ts'
+import { formatDuration, plural } from './format.ts'
+import type { Progress } from './progress.ts'
+
+/** Waits shorter than this are not worth a line. */
+const WORTH_A_LINE_MS = 5000
+
+/** Watches a backfill: progress for people, log lines for machines, and whether it only waits. */
+export class BackfillWatch {
+  readonly #progress: Progress
+  readonly #logger: Logger
+  readonly #graceful: AbortSignal
+  readonly #idle = new AbortController()
+  #opened: OpenedSource | undefined
+  #calls = 0
+  #sessions = 0
+  #sessionsDone = 0
+  #rows = 0
+  #callsLeft = 0
+  #waiting = 0
+  #at: string | undefined
+
+  private constructor(context: RunContext, progress: Progress) {
+    this.#progress = progress
+    this.#logger = context.logger
+    this.#graceful = context.signals.graceful
+    this.#graceful.addEventListener('abort', () => this.#abortIfIdle(), { once: true })
+  }
+
+  static async start(context: RunContext): Promise<BackfillWatch> {
+    return new BackfillWatch(context, await context.progress({ total: 0, label: 'backfill' }))
+  }
+
+  /** Aborts when the run was asked to stop while all it did was wait for the vendor's permission. */
+  get idleAbort(): AbortSignal {
+    return this.#idle.signal
+  }
+
+  follow(opened: OpenedSource): void {
+    this.#opened = opened
+  }
+
+  readonly hooks: BackfillHooks = {
+    onPlan: ({ series, items, calls, range }) => {
+      const wanted = items.reduce((sum, item) => sum + item.sessions.length, 0)
+      this.#sessions += wanted
+      this.#callsLeft = calls
+      this.#progress.setTotal(this.#sessions)
+      const what = `${series.ticker} ${series.dataset.name} ${range.from} to ${range.to}`
+      this.#logger.info(
+        { series: what, calls },
+        `${what}: ${plural(wanted, 'session')} to record, ${plural(calls, 'call')}`,
+      )
+      this.#draw()
+    },
+    onItem: ({ ticker, dataset }, item, { rows, refused, failure }) => {
+      this.#sessionsDone += item.sessions.length
+      this.#rows += rows
+      this.#callsLeft = Math.max(0, this.#callsLeft - 1)
+      this.#at = `${ticker} ${item.from}`
+      const where = `${ticker} ${dataset.name} ${item.from} to ${item.to}`
+      if (failure) {
+        const { requestId, request } = failure
+        this.#logger.error({ err: failure, requestId, request }, `${where}: ${messageOf(failure)}`)
+      } else if (refused > 0)
+        this.#logger.warn({ refused }, `${where}: ${plural(refused, 'row')} refused, see quarantine`)
+      else this.#logger.info({ rows }, `${where}: ${plural(rows, 'row')}`)
+      this.#draw()
+    },
+    onMended: (note) => this.#logger.warn(note),
+  }
+
+  readonly sourceEvents: SourceEvents = {
+    onCall: ({ path, attempt }) => {
+      this.#waiting = Math.max(0, this.#waiting - 1)
+      this.#calls++
+      this.#logger.debug({ path, attempt }, 'request')
+      this.#draw()
+    },
+    onAnswer: (answer) => this.#logger.debug(answer, 'answer'),
+    onRetry: ({ error, attempt, waitMs }) => {
+      this.#waiting++
+      this.#logger.warn({ attempt, waitMs }, `${messageOf(error)}; next try in ${formatDuration(waitMs)}`)
+      this.#abortIfIdle()
+    },
+    onWait: ({ waitMs, reason }) => {
+      this.#waiting++
+      const why = reason === 'pause' ? 'the vendor asked to wait' : 'the call limit'
+      if (waitMs >= WORTH_A_LINE_MS)
+        this.#logger.info({ waitMs }, `waiting ${formatDuration(waitMs)}: ${why}`)
+      this.#abortIfIdle()
+    },
+  }
+
+  #abortIfIdle(): void {
+    if (this.#graceful.aborted && this.#waiting > 0)
+      this.#idle.abort(new InterruptedError('interrupted while waiting'))
+  }
+
+  #draw(): void {
+    this.#progress.update(this.#sessionsDone, {
+      rows: this.#rows,
+      calls: this.#calls,
+      etaMs:
+        this.#opened && this.#callsLeft > 0 ? this.#opened.limiter.estimateMs(this.#callsLeft) : undefined,
+      at: this.#at,
+    })
+  }
+
+  stop(): void {
+    this.#progress.stop()
+  }
+}
