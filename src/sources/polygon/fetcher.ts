@@ -1,0 +1,155 @@
+import { throwIfAborted } from '../../core/abort.ts'
+import { systemClock } from '../../core/clock.ts'
+import { AuthenticationError, ConfigError, RateLimitError } from '../../core/errors.ts'
+import { createRedactor, type Redactor } from '../../core/redact.ts'
+import { retry, type RetryEvent } from '../../core/retry.ts'
+import { type Provenance } from '../history.ts'
+import { bodyFailure, failureOf, requestIdOf, transportFailure } from './failures.ts'
+import { type PolygonOptions } from './options.ts'
+import { createTransport, type Answer, type Transport } from './transport.ts'
+
+/** The simulator says so in this header of every answer. */
+const SIMULATOR_HEADER = 'x-tapelake-simulator'
+
+/** Sends requests to the vendor, one path at a time, with the account's budget, retries and deadlines. */
+export class Fetcher {
+  /** Requests sent so far, retries included. */
+  calls = 0
+  /** Known after the first successful answer. */
+  provenance: Provenance | undefined
+  readonly redactor: Redactor
+  readonly #options: PolygonOptions
+  readonly #baseUrl: URL
+  #transport: Promise<Transport> | undefined
+
+  /** @throws {ConfigError} when the base URL is none */
+  constructor(options: PolygonOptions) {
+    this.#options = options
+    this.#baseUrl = parseBaseUrl(options.baseUrl)
+    this.redactor = createRedactor([options.apiKey])
+  }
+
+  /**
+   * What `read` makes of the answer to `path`. Failures are retried by policy; a body that `read`
+   * refuses counts as one of them.
+   *
+   * @throws {VendorError} of the kind that fits, never holding the key; at once when `signal` aborts
+   */
+  async get<T>(path: string, read: (answer: Answer) => T, signal: AbortSignal): Promise<T> {
+    const { retryPolicy, clock = systemClock } = this.#options
+    const onRetry = (event: RetryEvent) => this.#onRetry(path, event)
+    try {
+      return await retry((n) => this.#attempt(path, n, read, signal), retryPolicy, { clock, onRetry }, signal)
+    } catch (error) {
+      throw this.redactor.error(error)
+    }
+  }
+
+  /**
+   * The path of `nextUrl` on the configured base: the vendor names hosts of its own, with and without
+   * ports, and the key must not follow them.
+   *
+   * @throws {TypeError} when it is no URL
+   */
+  rebase(nextUrl: string): string {
+    const { pathname, searchParams, search } = new URL(nextUrl, this.#baseUrl)
+    const prefix = this.#prefix()
+    const path = prefix && pathname.startsWith(`${prefix}/`) ? pathname.slice(prefix.length) : pathname
+    if (!searchParams.has('apiKey')) return path + search
+    searchParams.delete('apiKey')
+    return `${path}?${searchParams.toString()}`
+  }
+
+  async close(): Promise<void> {
+    const transport = await this.#transport
+    transport?.close()
+  }
+
+  async #attempt<T>(
+    path: string,
+    attempt: number,
+    read: (answer: Answer) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { limiter, events, name } = this.#options
+    const wait = limiter.nextWait()
+    if (wait) events?.onWait?.(wait)
+    const answer = await limiter.run(() => this.#send(path, attempt, signal), signal)
+    throwIfAborted(signal)
+    const failure = failureOf(answer, path, name)
+    if (failure) throw this.redactor.error(failure)
+    this.provenance = answer.headers[SIMULATOR_HEADER] === undefined ? 'real' : 'synthetic'
+    try {
+      return read(answer)
+    } catch (error) {
+      throw this.redactor.error(bodyFailure(error, answer, path, name))
+    }
+  }
+
+  async #send(path: string, attempt: number, signal: AbortSignal): Promise<Answer> {
+    const { events, name } = this.#options
+    const transport = await this.#connect()
+    this.calls++
+    events?.onCall?.({ path, attempt })
+    let answer: Answer
+    try {
+      answer = await transport.get(path, signal)
+    } catch (error) {
+      throw this.redactor.error(transportFailure(error, path, name))
+    }
+    const { status, ms, body } = answer
+    const { delayed, requestId } = glance(body)
+    events?.onAnswer?.({
+      path,
+      status,
+      bytes: body.length,
+      ms,
+      requestId: requestIdOf(answer) ?? requestId,
+      delayed,
+    })
+    return answer
+  }
+
+  #connect(): Promise<Transport> {
+    const { apiKey, timeouts } = this.#options
+    if (!apiKey)
+      throw new AuthenticationError('no API key', {
+        hint: 'Set POLYGON_API_KEY (or MASSIVE_API_KEY), or use --source simulator for synthetic data.',
+      })
+    const baseUrl = this.#baseUrl.origin + this.#prefix()
+    return (this.#transport ??= createTransport({ baseUrl, apiKey, ...timeouts }))
+  }
+
+  /** Path of the base URL without trailing slashes; empty when it has none. */
+  #prefix(): string {
+    return this.#baseUrl.pathname.replace(/\/+$/, '')
+  }
+
+  #onRetry(path: string, event: RetryEvent): void {
+    const { limiter, events, clock = systemClock } = this.#options
+    // one refusal speaks for the whole account: nobody else should collect another
+    if (event.error instanceof RateLimitError) limiter.pauseUntil(clock.now() + event.waitMs)
+    events?.onRetry?.({ path, ...event })
+  }
+}
+
+function parseBaseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password && !url.search) return url
+  throw new ConfigError(
+    'the base URL of the vendor is not an http(s) address without user, password and query',
+    {
+      hint: 'Set sources.polygon.restUrl to something like https://api.polygon.io.',
+    },
+  )
+}
+
+/** What stands at one end of a body, never inside its rows: no need to read all of it for this. */
+function glance(body: Buffer): { delayed: boolean; requestId: string | undefined } {
+  const whole = body.length <= 1000
+  const ends = (whole ? body : Buffer.concat([body.subarray(0, 500), body.subarray(-500)])).toString('latin1')
+  return {
+    delayed: /"status"\s*:\s*"DELAYED"/.test(ends),
+    requestId: /"request_id"\s*:\s*"([\w-]{1,100})"/.exec(ends)?.[1],
+  }
+}

@@ -1,0 +1,144 @@
+import { type Batch } from '../../core/batch.ts'
+import { type Batches } from '../../core/flow.ts'
+import { ConfigError, NotFoundError } from '../../core/errors.ts'
+import { type DatasetDefinition } from '../../market/dataset.ts'
+import { type HistoryRequest, type HistorySource, type Provenance, type RequestLimits } from '../history.ts'
+import { requestIdOf } from './failures.ts'
+import { Fetcher } from './fetcher.ts'
+import { type PolygonOptions, type SourceEvents } from './options.ts'
+import { followPages } from './pages.ts'
+import {
+  createRequestBuilder,
+  historyPath,
+  PAGE_ROWS,
+  REFERENCE_PAGE_ROWS,
+  type RequestBuilder,
+} from './requests.ts'
+import { type Answer } from './transport.ts'
+import { parseObject } from './wire/document.ts'
+import { mappingOf, type RowMapping } from './wire/fields.ts'
+import { readPage, toBatch, type Page } from './wire/rows.ts'
+
+export { type PolygonOptions as PolygonSourceOptions, type SourceEvents } from './options.ts'
+
+/**
+ * History from the REST API of Polygon.io (Massive.com), or of the simulator, which speaks the same.
+ * Nothing is loaded or sent before the first request.
+ *
+ * @throws {ConfigError} when `baseUrl` is no http(s) address
+ */
+export function createPolygonSource(options: PolygonOptions): HistorySource {
+  return new PolygonSource(options)
+}
+
+/** Seconds of the bars that the vendor counts against its page limit, per dataset. */
+const BASE_SECONDS: Readonly<Record<string, number>> = {
+  equity_bars_1s: 1,
+  equity_bars_1m: 60,
+  equity_bars_1h: 60,
+  equity_bars_1d: 86_400,
+}
+const REFERENCE_DATASETS: ReadonlySet<string> = new Set(['splits', 'dividends'])
+
+class PolygonSource implements HistorySource {
+  readonly name: string
+  readonly #fetcher: Fetcher
+  readonly #events: SourceEvents
+  #builder: Promise<RequestBuilder> | undefined
+
+  constructor(options: PolygonOptions) {
+    this.name = options.name
+    this.#events = options.events ?? {}
+    this.#fetcher = new Fetcher(options)
+  }
+
+  get calls(): number {
+    return this.#fetcher.calls
+  }
+
+  get provenance(): Provenance | undefined {
+    return this.#fetcher.provenance
+  }
+
+  limits(dataset: DatasetDefinition): RequestLimits {
+    requireMapping(dataset)
+    const anyRange = REFERENCE_DATASETS.has(dataset.name)
+    return {
+      pageRows: anyRange ? REFERENCE_PAGE_ROWS : PAGE_ROWS,
+      baseSeconds: BASE_SECONDS[dataset.name],
+      anyRange,
+    }
+  }
+
+  /** Pages without rows bring no batch. */
+  async *read(request: HistoryRequest, signal: AbortSignal): Batches {
+    const mapping = requireMapping(request.dataset)
+    const path = await historyPath(await this.#requests(), request)
+    const pages = followPages(
+      this.#fetcher,
+      path,
+      (answer, here) => this.#readPage(answer, here, mapping),
+      signal,
+    )
+    for await (const page of pages) {
+      this.#report(page)
+      if (page.table.rows > 0) yield this.#batchOf(request, mapping, page)
+    }
+  }
+
+  /** A ticker that is not listed on `date` may be one that has been delisted: the list knows those too. */
+  async knowsTicker(ticker: string, date: string, signal: AbortSignal): Promise<boolean> {
+    const requests = await this.#requests()
+    try {
+      await this.#fetcher.get(
+        await requests.pathOf((api) => api.getTicker(ticker, date)),
+        ({ body }) => parseObject(body),
+        signal,
+      )
+      return true
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error
+    }
+    const delisted = { active: 'false', limit: '1' }
+    const path = await requests.pathOf((api) => api.listTickers(ticker), delisted)
+    const { results } = await this.#fetcher.get(path, ({ body }) => parseObject(body), signal)
+    return Array.isArray(results) && results.length > 0
+  }
+
+  close(): Promise<void> {
+    return this.#fetcher.close()
+  }
+
+  #requests(): Promise<RequestBuilder> {
+    return (this.#builder ??= createRequestBuilder())
+  }
+
+  #readPage(answer: Answer, path: string, mapping: RowMapping): SourcePage {
+    const page = readPage(answer.body, mapping)
+    const { next_url: nextUrl, request_id: id } = page.envelope
+    return { ...page, path, nextUrl: nextUrl ?? undefined, requestId: requestIdOf(answer) ?? id ?? undefined }
+  }
+
+  #batchOf(request: HistoryRequest, mapping: RowMapping, page: SourcePage): Batch {
+    const { path, requestId } = page
+    const origin = { source: this.name, request: path, ...(requestId === undefined ? {} : { requestId }) }
+    return toBatch(request.dataset, mapping, page, request.ticker, origin)
+  }
+
+  #report({ path, table }: SourcePage): void {
+    for (const [field, count] of table.unknownFields) this.#events.onUnknownField?.({ path, field, count })
+    for (const [field, count] of table.wrongTypes) this.#events.onWrongType?.({ path, field, count })
+  }
+}
+
+interface SourcePage extends Page {
+  readonly path: string
+  readonly nextUrl: string | undefined
+  readonly requestId: string | undefined
+}
+
+function requireMapping(dataset: DatasetDefinition): RowMapping {
+  const mapping = mappingOf(dataset)
+  if (mapping) return mapping
+  throw new ConfigError(`the polygon source does not serve the dataset '${dataset.name}'`)
+}

@@ -1,0 +1,65 @@
+import { type Clock } from '../../core/clock.ts'
+import { type RateLimiter } from '../../core/rate-limit.ts'
+import { type RetryPolicy } from '../../core/retry.ts'
+
+/** What the source tells whoever watches it. It logs nothing itself; nothing here ever holds the key. */
+export interface SourceEvents {
+  /** A request is about to start (its wait for the budget is over). */
+  readonly onCall?: (event: { readonly path: string; readonly attempt: number }) => void
+  /** An answer arrived whole, whatever its status. */
+  readonly onAnswer?: (event: AnswerEvent) => void
+  /** A request failed and will be sent again. */
+  readonly onRetry?: (event: {
+    readonly path: string
+    readonly error: unknown
+    readonly attempt: number
+    readonly waitMs: number
+  }) => void
+  /** A request has to wait for the account's budget before it may start. */
+  readonly onWait?: (event: { readonly waitMs: number; readonly reason: 'budget' | 'pause' }) => void
+  /** Rows of one answer carried a field that the dataset does not know. */
+  readonly onUnknownField?: (event: FieldEvent) => void
+  /** Rows of one answer carried values of another type than documented; they became null. */
+  readonly onWrongType?: (event: FieldEvent) => void
+}
+
+export interface AnswerEvent {
+  /** Path and query, without the key. */
+  readonly path: string
+  readonly status: number
+  /** Size of the body after decompression. */
+  readonly bytes: number
+  /** From the start of the request to the last byte of its answer. */
+  readonly ms: number
+  readonly requestId: string | undefined
+  /** The vendor says that these data are served with a delay (`status: DELAYED`); still a success. */
+  readonly delayed: boolean
+}
+
+export interface FieldEvent {
+  readonly path: string
+  /** Name of the field on the wire. */
+  readonly field: string
+  /** Rows of the answer that had it. */
+  readonly count: number
+}
+
+export interface PolygonOptions {
+  /** Where the vendor's REST API answers, e.g. https://api.polygon.io; may carry a path prefix. */
+  readonly baseUrl: string
+  /** Sent as a bearer token in a header, to `baseUrl` only. */
+  readonly apiKey: string | undefined
+  /** Who is asked: goes into the origin of every batch. */
+  readonly name: 'polygon' | 'simulator'
+  readonly timeouts: {
+    /** For the TCP connection and the TLS handshake, milliseconds. */
+    readonly connectMs: number
+    /** For a whole request, from its start to the last byte of its answer, milliseconds. */
+    readonly requestMs: number
+  }
+  readonly retryPolicy: RetryPolicy
+  /** The budget of the account; every request starts through it. */
+  readonly limiter: RateLimiter
+  readonly events?: SourceEvents
+  readonly clock?: Clock
+}

@@ -1,0 +1,44 @@
+import { throwIfAborted } from '../../core/abort.ts'
+import { MalformedError } from '../../core/errors.ts'
+import { type Fetcher } from './fetcher.ts'
+import { type Answer } from './transport.ts'
+
+/** One page of a paged answer. */
+export interface Paged {
+  /** Where the next page is, as the vendor writes it; absent on the last. */
+  readonly nextUrl: string | undefined
+}
+
+/**
+ * The pages that start at `path`, in order, each fetched when it is asked for and retried by itself.
+ *
+ * @throws {MalformedError} when `next_url` leads to a page already read, or is no URL
+ * @throws what {@link Fetcher.get} throws
+ */
+export async function* followPages<P extends Paged>(
+  fetcher: Fetcher,
+  path: string,
+  read: (answer: Answer, path: string) => P,
+  signal: AbortSignal,
+): AsyncGenerator<P> {
+  const visited = new Set<string>()
+  for (let next: string | undefined = path; next !== undefined;) {
+    const here: string = next
+    throwIfAborted(signal)
+    visited.add(here)
+    const page = await fetcher.get(here, (answer) => read(answer, here), signal)
+    yield page
+    next = nextPath(fetcher, page.nextUrl, here)
+    if (next !== undefined && visited.has(next))
+      throw new MalformedError(`next_url does not advance: it leads back to ${next}`, { request: here })
+  }
+}
+
+function nextPath(fetcher: Fetcher, nextUrl: string | undefined, here: string): string | undefined {
+  if (nextUrl === undefined || nextUrl === '') return undefined
+  try {
+    return fetcher.rebase(nextUrl)
+  } catch {
+    throw new MalformedError('next_url is not a URL', { request: here })
+  }
+}

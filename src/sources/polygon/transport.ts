@@ -1,0 +1,97 @@
+import http from 'node:http'
+import https from 'node:https'
+import { withDeadline } from '../../core/abort.ts'
+import { TimeoutError } from '../../core/errors.ts'
+
+/** No page of the vendor comes near this; a body that grows beyond it is refused. */
+const MAX_BODY_BYTES = 512 * 1024 * 1024
+
+/** An HTTP answer of any status, its body whole and decompressed. */
+export interface Answer {
+  readonly status: number
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: Buffer
+  readonly ms: number
+}
+
+export interface Transport {
+  /**
+   * GETs `baseUrl` + `path`. Redirects are not followed: the key goes to the base URL and nowhere else.
+   *
+   * @throws {TimeoutError} when the answer is not whole within `requestMs`
+   * @throws what axios throws when no whole answer comes; at once when `signal` aborts
+   */
+  get(path: string, signal: AbortSignal): Promise<Answer>
+  close(): void
+}
+
+export interface TransportOptions {
+  /** Without a trailing slash. */
+  readonly baseUrl: string
+  readonly apiKey: string
+  readonly connectMs: number
+  readonly requestMs: number
+}
+
+/** HTTP over our own axios instance: it takes 100 ms to load, so it is loaded here and only here. */
+export async function createTransport(options: TransportOptions): Promise<Transport> {
+  const { baseUrl, apiKey, connectMs, requestMs } = options
+  const { default: axios } = await import('axios')
+  const httpAgent = limitConnect(new http.Agent({ keepAlive: true }), 'connect', connectMs)
+  const httpsAgent = limitConnect(new https.Agent({ keepAlive: true }), 'secureConnect', connectMs)
+  const instance = axios.create({
+    httpAgent,
+    httpsAgent,
+    responseType: 'arraybuffer',
+    transformResponse: (body: unknown) => body,
+    validateStatus: () => true,
+    maxRedirects: 0,
+    maxContentLength: MAX_BODY_BYTES,
+    headers: { Authorization: `Bearer ${apiKey}`, Accept: 'application/json', 'User-Agent': 'tapelake' },
+  })
+
+  async function send(path: string, signal: AbortSignal): Promise<Answer> {
+    const startMs = performance.now()
+    const { status, headers, data } = await instance.get<Buffer>(baseUrl + path, { signal })
+    return { status, headers: plainHeaders(headers), body: data, ms: performance.now() - startMs }
+  }
+
+  return {
+    get: (path, signal) => {
+      const late = () => new TimeoutError(`no whole answer within ${requestMs} ms`, { request: path })
+      return withDeadline(requestMs, late, (linked) => send(path, linked), signal)
+    },
+    close: () => {
+      httpAgent.destroy()
+      httpsAgent.destroy()
+    },
+  }
+}
+
+function plainHeaders(headers: object): Record<string, string | undefined> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]),
+  )
+}
+
+/** Makes `agent` give up on a connection that is not usable within `connectMs`; Node has no option for it. */
+function limitConnect<A extends http.Agent>(
+  agent: A,
+  usable: 'connect' | 'secureConnect',
+  connectMs: number,
+): A {
+  const connect = agent.createConnection.bind(agent)
+  agent.createConnection = (options, callback) => {
+    const socket = connect(options, callback)
+    if (!socket) return socket
+    const giveUp = () => {
+      const error = new Error(`no connection within ${connectMs} ms`)
+      socket.destroy(Object.assign(error, { code: 'ETIMEDOUT' }))
+    }
+    const timer = setTimeout(giveUp, connectMs)
+    for (const event of [usable, 'close']) socket.once(event, () => clearTimeout(timer))
+    return socket
+  }
+  return agent
+}
