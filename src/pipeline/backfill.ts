@@ -6,10 +6,11 @@ import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import type { HistorySource } from '../sources/history.ts'
-import { planSeries, type SeriesPlan, type WorkItem } from './plan.ts'
+import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
 import { recordItem, type ItemResult } from './record-item.ts'
 import { SilenceJudge } from './silence.ts'
+import type { WorkItem } from './work-item.ts'
 
 export interface BackfillOptions extends SegmentSettings {
   readonly root: string

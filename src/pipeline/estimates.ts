@@ -1,7 +1,7 @@
 import type { Ledger } from '../lake/ledger.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import type { RequestLimits } from '../sources/history.ts'
-import type { WorkItem } from './plan.ts'
+import type { WorkItem } from './work-item.ts'
 
 /**
  * Rows and bytes of a liquid stock (SPY), for a series of which nothing is held yet. Orders of magnitude, good

@@ -4,15 +4,7 @@ import { calendarOf, type TradingSession } from '../market/calendar/index.ts'
 import type { RequestLimits } from '../sources/history.ts'
 import { estimatePages, estimateRows, rowsPerSession } from './estimates.ts'
 import type { SessionRange } from './range.ts'
-
-/** One vendor request to be made, pages included, and the sessions to be recorded from its answer. */
-export interface WorkItem {
-  /** First and last session asked for, both inclusive. */
-  readonly from: string
-  readonly to: string
-  /** Sessions to record, ascending; sessions between them that are held already are not written again. */
-  readonly sessions: readonly string[]
-}
+import type { WorkItem } from './work-item.ts'
 
 /** What it takes to complete one series, as data. */
 export interface SeriesPlan {
