@@ -1,5 +1,7 @@
 const COMMA = 0x2c
 const ZERO = 0x30
+const MAX_INT32 = 0x7fffffff
+const SCALES = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const
 
 /**
  * Writes JSON straight into bytes. Pages of 50,000 rows are the simulator's daily bread, and going
@@ -11,8 +13,11 @@ export class JsonWriter {
 
   /** ASCII text as it is: punctuation, names, what is already JSON. */
   raw(text: string): this {
-    this.reserve(text.length)
-    for (let i = 0; i < text.length; i++) this.buffer[this.at++] = text.charCodeAt(i)
+    const length = text.length
+    this.reserve(length)
+    const { buffer, at } = this
+    for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i)
+    this.at = at + length
     return this
   }
 
@@ -38,20 +43,21 @@ export class JsonWriter {
     return this
   }
 
-  /** `units / 10^places` as the shortest decimal; `units` is whole and not negative. */
+  /** `units / 10^places` as the shortest decimal; `units` is whole and not negative, `places` at most 6. */
   decimal(units: number, places: number): this {
     this.reserve(32)
-    const scale = 10 ** places
+    const scale = SCALES[places]!
     const whole = Math.floor(units / scale)
-    let rest = units - whole * scale
+    let rest = (units - whole * scale) | 0
     this.digits(whole)
     if (rest === 0) return this
-    while (rest % 10 === 0) {
-      rest /= 10
-      places--
+    let digits = places
+    for (let next = (rest / 10) | 0; next * 10 === rest; next = (rest / 10) | 0) {
+      rest = next
+      digits--
     }
     this.buffer[this.at++] = 0x2e
-    this.padded(rest, places)
+    this.padded(rest, digits)
     return this
   }
 
@@ -79,27 +85,28 @@ export class JsonWriter {
       this.buffer[this.at++] = 0x2d
       value = -value
     }
+    if (value > MAX_INT32) {
+      const high = Math.floor(value / 1_000_000)
+      this.digits(high)
+      this.padded(value - high * 1_000_000, 6)
+      return
+    }
     let length = 1
-    for (let limit = 10; value >= limit; limit *= 10) length++
+    for (let limit = 10; limit <= value && length < 10; limit *= 10) length++
     this.padded(value, length)
   }
 
+  /** `length` digits of a whole number below 2^31, with leading zeros. */
   private padded(value: number, length: number): void {
-    const bytes = this.buffer
-    let end = this.at + length
-    this.at = end
-    while (value > 0x7fffffff) {
-      const next = Math.floor(value / 10)
-      bytes[--end] = ZERO + (value - next * 10)
-      value = next
-      length--
+    const buffer = this.buffer
+    const start = this.at
+    let rest = value | 0
+    for (let i = start + length - 1; i >= start; i--) {
+      const next = (rest / 10) | 0
+      buffer[i] = ZERO + (rest - next * 10)
+      rest = next
     }
-    let small = value | 0
-    while (length-- > 0) {
-      const next = (small / 10) | 0
-      bytes[--end] = ZERO + (small - next * 10)
-      small = next
-    }
+    this.at = start + length
   }
 
   private reserve(more: number): void {

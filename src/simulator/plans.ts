@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts'
 import { MS_PER_MINUTE, NEW_YORK } from '../market/time.ts'
 
 /** What a kind of data an endpoint gives; plans include some of them. */
-export type Product = 'bars' | 'second_bars' | 'last' | 'trades' | 'quotes' | 'reference'
+export type Product = 'bars' | 'second_bars' | 'trades' | 'quotes' | 'reference'
 
 /** One of the vendor's subscriptions, as polygon-like as is known from the outside. */
 export interface Plan {
@@ -20,12 +20,12 @@ export const PLAN_NAMES = ['free', 'starter', 'developer', 'advanced', 'unlimite
 export type PlanName = (typeof PLAN_NAMES)[number]
 
 const paid: readonly Product[] = ['bars', 'second_bars', 'reference']
-const everything: readonly Product[] = [...paid, 'last', 'trades', 'quotes']
+const everything: readonly Product[] = [...paid, 'trades', 'quotes']
 
 const PLANS: Readonly<Record<PlanName, Omit<Plan, 'name'>>> = {
   free: { callsPerMinute: 5, historyYears: 2, delay: 'end-of-day', products: ['bars', 'reference'] },
   starter: { callsPerMinute: 0, historyYears: 5, delay: 15, products: paid },
-  developer: { callsPerMinute: 0, historyYears: 10, delay: 15, products: [...paid, 'last', 'trades'] },
+  developer: { callsPerMinute: 0, historyYears: 10, delay: 15, products: [...paid, 'trades'] },
   advanced: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything },
   unlimited: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything },
 }

@@ -127,7 +127,7 @@ function followingPage(call: Call, query: BarsQuery, request: Request, lastMs: n
   const { params } = call
   const from = request.order === 'asc' ? String(nextWindowMs(query, lastMs)) : params['from']!
   const to = request.order === 'asc' ? params['to']! : String(lastMs - 1)
-  const ticker = encodeURIComponent(params['ticker']!)
+  const ticker = encodeURIComponent(params['ticker']!).replaceAll('%3A', ':')
   const path = `/v2/aggs/ticker/${ticker}/range/${request.multiplier}/${request.timespan}/${from}/${to}`
   const cursor = new URLSearchParams({ limit: String(request.limit), sort: request.order })
   if (!request.adjusted) cursor.set('adjusted', 'false')

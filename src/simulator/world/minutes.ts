@@ -9,6 +9,9 @@ import { type Listing } from './universe.ts'
 
 const CENT = PRICE_UNITS / 100
 
+/** Where on a day's stretch of the price level its regular close lies. */
+export const CLOSE_OF_DAY = 0.75
+
 /** What a session's minutes are made from. */
 export interface MinutesOptions {
   readonly seed: number
@@ -76,7 +79,7 @@ function pricePath(
   const calm = listing.dailyVolatility / 45
   path[0] = level(day + 0.1) + logFactor
   bridge(path, random, 0, opens, level(day + 0.3) + logFactor, calm)
-  bridge(path, random, opens, closes, level(day + 0.75) + logFactor, listing.dailyVolatility / 24)
+  bridge(path, random, opens, closes, level(day + CLOSE_OF_DAY) + logFactor, listing.dailyVolatility / 24)
   bridge(path, random, closes, minutes, level(day + 0.9) + logFactor, calm)
   return path
 }

@@ -15,7 +15,8 @@ export interface Ticks {
   readonly outside: Uint8Array
 }
 
-const MINUTE_NS = 60_000_000_000
+/** Nanoseconds of a minute. */
+export const MINUTE_NS = 60_000_000_000
 const CENT = PRICE_UNITS / 100
 
 /** The random numbers of one minute, whatever else was made before. */

@@ -187,3 +187,8 @@ const byTicker = new Map(UNIVERSE.map((listing) => [listing.ticker, listing]))
 export function listingOf(ticker: string): Listing | undefined {
   return byTicker.get(ticker)
 }
+
+/** The listing whose options have the root or underlying `word` (`BRKB` is on `BRK.B`), or undefined. */
+export function listingOfUnderlying(word: string): Listing | undefined {
+  return byTicker.get(word) ?? UNIVERSE.find(({ ticker }) => ticker.replace('.', '') === word)
+}

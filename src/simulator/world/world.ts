@@ -1,8 +1,9 @@
 import { calendarOf, type ExchangeCalendar, type TradingSession } from '../../market/calendar/index.ts'
-import { MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
+import { dateToDays, MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
 import { type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
-import { generateMinutes } from './minutes.ts'
+import { CLOSE_OF_DAY, generateMinutes } from './minutes.ts'
 import { createLogLevel, type LogLevel } from './price-level.ts'
+import { splitFactor } from './splits.ts'
 import { HISTORY_STARTS, type Listing } from './universe.ts'
 
 /** Sessions whose minutes are kept, so that paging through one does not make it again. */
@@ -18,6 +19,8 @@ export interface World {
   minutes(listing: Listing, session: TradingSession, asOfMs: number): Bars
   /** The raw bar of the regular hours so far, started at `session.openMs`; without a trade, no bar. */
   regularHours(listing: Listing, session: TradingSession, asOfMs: number): Bars
+  /** Price at the close of a New York date, session or not, in the shares of that day, USD. */
+  price(listing: Listing, date: string): number
 }
 
 /** The market of `seed`; two worlds of one seed are the same. */
@@ -61,12 +64,9 @@ export function createWorld(seed: number): World {
       const bars = barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
       return joinBars(bars, new Float64Array(bars.length).fill(session.openMs))
     },
+    price: (listing, date) =>
+      Math.exp(levelOf(listing)(dateToDays(date) + CLOSE_OF_DAY)) * splitFactor(listing.ticker, date),
   }
-}
-
-/** The last of `sessions` to have opened (extended hours) before `asOfMs`, or undefined. */
-export function lastOpened(sessions: readonly TradingSession[], asOfMs: number): TradingSession | undefined {
-  return sessions.findLast((session) => session.extendedOpenMs < asOfMs)
 }
 
 /** Sessions of `listing` in the fortnight up to `asOfMs`, the last one perhaps unfinished. */
