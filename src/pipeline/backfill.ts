@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { AuthenticationError, InterruptedError, isPipelineError, VendorError } from '../core/errors.ts'
+import { AuthenticationError, InterruptedError } from '../core/errors.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
@@ -168,9 +168,3 @@ class SeriesRun {
     await this.#writer.settle(new Map(pending.map((date) => [date, verdict])))
   }
 }
-
-/** True where going on with other series makes sense after `error`. */
-export const concernsOneSeries = (error: unknown): boolean =>
-  error instanceof VendorError
-    ? !(error instanceof AuthenticationError)
-    : isPipelineError(error) && error.code === 'USAGE'
