@@ -4,6 +4,7 @@ import { register as calendar } from './calendar.ts'
 import { register as completion } from './completion.ts'
 import { register as config } from './config.ts'
 import { register as datasets } from './datasets.ts'
+import { register as doctor } from './doctor.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
 import { register as simulator } from './simulator.ts'
@@ -19,6 +20,7 @@ export const COMMANDS: readonly Register[] = [
   datasets,
   calendar,
   simulator,
+  doctor,
   config,
   completion,
   help,
