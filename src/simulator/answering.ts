@@ -25,12 +25,6 @@ export interface Answering {
   readonly now: () => number
 }
 
-/** A request as it came: `target` is path and query, `key` what the client authenticated with. */
-export interface Asked {
-  readonly target: URL
-  readonly key: string | undefined
-}
-
 /** The key of a request, from the header or the query; undefined without one. */
 export function keyOf(target: URL, authorization: string | undefined): string | undefined {
   const bearer = /^Bearer\s+(\S+)$/i.exec(authorization ?? '')?.[1]
@@ -38,15 +32,19 @@ export function keyOf(target: URL, authorization: string | undefined): string | 
 }
 
 /** Refuses a missing or unknown key (401) and a key whose minute is used up (429). */
-export function admit(asked: Asked, keys: Answering['keys'], rateLimit: RateLimit, nowMs: number): void {
-  if (asked.key === undefined) throw noKey()
-  if (keys && !keys.has(asked.key)) throw unknownKey()
-  if (!rateLimit(asked.key, nowMs)) throw tooManyRequests()
+export function admit(
+  key: string | undefined,
+  keys: Answering['keys'],
+  rateLimit: RateLimit,
+  nowMs: number,
+): void {
+  if (key === undefined) throw noKey()
+  if (keys && !keys.has(key)) throw unknownKey()
+  if (!rateLimit(key, nowMs)) throw tooManyRequests()
 }
 
 /** The faultless answer to an admitted request; the same request always gives the same bytes. */
-export function answer(answering: Answering, target: URL): Answer {
-  const requestId = requestIdOf(answering.world.seed, target)
+export function answer(answering: Answering, target: URL, requestId: string): Answer {
   try {
     const match = matchRoute(target.pathname)
     if (!match) throw notFound('Page not found.')

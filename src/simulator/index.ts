@@ -1,4 +1,5 @@
+export { describeFaults, type Fault, FAULT_KINDS, parseFault } from './faults/parse.ts'
+export { PLAN_NAMES, type PlanName } from './plans.ts'
 export { type Simulator, type SimulatorOptions, startSimulator } from './server.ts'
 export { type SimulatorStats } from './stats.ts'
-export { PLAN_NAMES, type PlanName } from './plans.ts'
-export { UNIVERSE } from './world/universe.ts'
+export { type Listing, UNIVERSE } from './world/universe.ts'

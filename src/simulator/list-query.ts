@@ -1,5 +1,5 @@
 import { type Answer, badRequest, type Call, jsonAnswer } from './call.ts'
-import { dateOf, limitOf, nextUrl, oneOf } from './params.ts'
+import { dateOf, limitOf, nextUrl, oneOf, withoutMarks } from './params.ts'
 
 type Value = string | number | boolean
 /** One row of a reference list. */
@@ -100,7 +100,7 @@ function compare(a: unknown, b: unknown): number {
 }
 
 function followingPage(call: Call, start: number): string {
-  const cursor = new URLSearchParams(call.query)
+  const cursor = withoutMarks(call.query)
   cursor.set('ap', String(start))
   return nextUrl(call, call.path, cursor)
 }

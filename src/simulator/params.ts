@@ -79,3 +79,11 @@ export function unpackCursor(query: URLSearchParams): URLSearchParams {
   for (const [name, value] of new URLSearchParams(text)) merged.set(name, value)
   return merged
 }
+
+/** Parameters that faults put into a cursor, to know a page again, begin with this. */
+export const MARK = 'sim.'
+
+/** A copy of `query` without the marks of faults. */
+export function withoutMarks(query: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([...query].filter(([name]) => !name.startsWith(MARK)))
+}

@@ -1,17 +1,17 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
-import { gzip } from 'node:zlib'
-import { type Answering, admit, answer, keyOf, requestIdOf } from './answering.ts'
-import { type Answer, Refusal } from './call.ts'
+import { messageOf } from '../core/errors.ts'
+import { admit, answer, type Answering, keyOf, requestIdOf } from './answering.ts'
+import { Refusal } from './call.ts'
+import { createInjector, type Sent } from './faults/inject.ts'
+import { type Fault, isWhole, WHOLE } from './faults/kind.ts'
 import { planNamed, type PlanName } from './plans.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { matchRoute } from './routes.ts'
+import { send } from './send.ts'
 import { type SimulatorStats, StatsCounter } from './stats.ts'
 import { createWorld } from './world/world.ts'
-
-const gzipBytes = promisify(gzip)
 
 /** How a simulator is started; every option may be left out. */
 export interface SimulatorOptions {
@@ -29,6 +29,8 @@ export interface SimulatorOptions {
   readonly callsPerMinute?: number
   /** The simulated wall clock, ms since the epoch; nothing later exists. Default: the real one. */
   readonly now?: () => number
+  /** What goes wrong, in the order given; see `parseFault`. Default: nothing. */
+  readonly faults?: readonly Fault[]
   /** Wait before every answer, milliseconds; default 0. */
   readonly latencyMs?: number
 }
@@ -59,45 +61,48 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const stats = new StatsCounter()
   const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)
 
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const target = new URL(request.url ?? '/', `http://${request.headers.host ?? `${host}:${port}`}`)
+  const inject = createInjector(options.faults ?? [], seed, (fault) => stats.fired(fault))
+
+  const answerTo = (request: IncomingMessage, target: URL, requestId: string): Sent => {
     const arrivedMs = performance.now()
     stats.arrived(matchRoute(target.pathname)?.route.path ?? 'unknown', arrivedMs)
-    if (latencyMs > 0) await sleep(latencyMs)
-    const key = keyOf(target, request.headers.authorization)
+    try {
+      const key = keyOf(target, request.headers.authorization)
+      admit(key, answering.keys, rateLimit, arrivedMs)
+      return inject(target, requestId, (asked) => answer(answering, asked, requestId))
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : new Refusal(500, 'ERROR', messageOf(error))
+      if (refusal.status === 429) stats.rateLimited()
+      return { answer: refusal.answer(requestId), wire: WHOLE }
+    }
+  }
+  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const target = targetOf(request)
+    if (!target) {
+      response.writeHead(400).end()
+      return
+    }
     const requestId = requestIdOf(seed, target)
-    const result = refusable(requestId, () => {
-      admit({ target, key }, answering.keys, rateLimit, arrivedMs)
-      return answer(answering, target)
-    })
-    stats.answered(result.status)
+    const sent = answerTo(request, target, requestId)
+    stats.answered(isWhole(sent.wire) ? sent.answer.status : 0)
+    if (latencyMs > 0) await sleep(latencyMs)
     response.setHeader('X-Tapelake-Simulator', `seed=${seed}`)
     response.setHeader('X-Request-Id', requestId)
-    await send(request, response, result)
+    await send(request, response, sent)
   }
-  const server = createServer((request, response) => void serve(request, response))
+  const server = createServer((request, response) => {
+    // A client that goes away while it is being served is its own affair.
+    serve(request, response).catch(() => response.destroy())
+  })
   return { ...(await listen(server, port, host)), stats: () => stats.snapshot() }
 }
 
-function refusable(requestId: string, run: () => Answer): Answer {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof Refusal) return error.answer(requestId)
-    throw error
-  }
-}
-
-async function send(request: IncomingMessage, response: ServerResponse, result: Answer): Promise<void> {
-  const zipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
-  const body = zipped ? await gzipBytes(result.body, { level: 1 }) : result.body
-  response.writeHead(result.status, {
-    'Content-Type': result.contentType,
-    'Content-Length': body.length,
-    ...(zipped ? { 'Content-Encoding': 'gzip' } : {}),
-    ...result.headers,
-  })
-  response.end(body)
+/** The URL as the client reached it, or undefined where it is none. */
+function targetOf(request: IncomingMessage): URL | undefined {
+  const { localAddress = '127.0.0.1', localPort = 0 } = request.socket
+  const host = request.headers.host ?? `${localAddress}:${localPort}`
+  const text = `http://${host}${request.url ?? '/'}`
+  return URL.canParse(text) ? new URL(text) : undefined
 }
 
 async function listen(server: Server, port: number, host: string): Promise<Omit<Simulator, 'stats'>> {

@@ -3,7 +3,7 @@ import { type Answer, type Call } from '../call.ts'
 import { type ListOptions, listPage, type Row } from '../list-query.ts'
 import { booleanOf } from '../params.ts'
 import { type Dividend, dividendsOf } from '../world/dividends.ts'
-import { allSplits, type Split } from '../world/splits.ts'
+import { allSplits, type Split, splitFactor } from '../world/splits.ts'
 import { listingOf, UNIVERSE } from '../world/universe.ts'
 
 /** Splits are announced this many days ahead. */
@@ -77,14 +77,22 @@ export function dividends(call: Call): Answer {
 
 /** GET /stocks/v1/dividends */
 export function dividendsV1(call: Call): Answer {
-  const rows = announcedDividends(call).map((dividend) => ({
-    ...dividendRow(dividend),
-    distribution_type: 'recurring',
-    historical_adjustment_factor: rounded(
-      1 - dividend.amount / call.world.price(listingOf(dividend.ticker)!, dividend.exDate),
-    ),
-    split_adjusted_cash_amount: dividend.amount,
-  }))
+  const today = newYorkDate(call.nowMs)
+  const factors = new Map<string, number>()
+  // From the newest back: a price is adjusted by its own dividend and all that came after it.
+  const rows = announcedDividends(call)
+    .toReversed()
+    .map((dividend) => {
+      const { ticker, exDate, amount } = dividend
+      const factor = (factors.get(ticker) ?? 1) * (1 - amount / call.world.price(listingOf(ticker)!, exDate))
+      factors.set(ticker, factor)
+      return {
+        ...dividendRow(dividend),
+        distribution_type: 'recurring',
+        historical_adjustment_factor: rounded(factor),
+        split_adjusted_cash_amount: rounded(amount / splitFactor(ticker, exDate, today)),
+      }
+    })
   const { dividend_type: _v3Only, ...filters } = DIVIDEND_LIST.filters
   return listPage(call, rows, {
     ...DIVIDEND_LIST,
