@@ -1,5 +1,4 @@
 import type { Writable } from 'node:stream'
-import { styleText } from 'node:util'
 
 /** A stream that may be a terminal. */
 export type TerminalStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
@@ -19,7 +18,14 @@ export interface TableOptions {
   readonly right?: readonly number[]
 }
 
-export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow'
+/** ANSI codes. Node's own styleText asks its own stdout whether it may, not ours. */
+const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39] } as const
+export type Style = keyof typeof STYLES
+
+function styled(style: Style, text: string): string {
+  const [on, off] = STYLES[style]
+  return `\u001b[${on}m${text}\u001b[${off}m`
+}
 
 /** Where a command writes: data to stdout, everything about the work to stderr. */
 export interface Output {
@@ -70,7 +76,7 @@ export function createOutput({ terminal, quiet, color }: OutputOptions): Output 
     async table(head, rows, { right = [] } = {}) {
       const { default: Table } = await import('cli-table3')
       const table = new Table({
-        head: head.map((title) => (colored ? styleText('bold', title) : title)),
+        head: head.map((title) => (colored ? styled('bold', title) : title)),
         colAligns: head.map((_, column) => (right.includes(column) ? 'right' : 'left')),
         chars: BARE,
         style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
@@ -85,7 +91,7 @@ export function createOutput({ terminal, quiet, color }: OutputOptions): Output 
     note(text) {
       if (!quiet) stderr.write(`${text}\n`)
     },
-    style: (style, text) => (colored ? styleText(style, text) : text),
+    style: (style, text) => (colored ? styled(style, text) : text),
   }
 }
 

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { runCli as runCommandLine } from '../../src/cli/run.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/tapelake.js', import.meta.url))
 
@@ -56,12 +58,38 @@ export function runCli(args: readonly string[], options: CliRunOptions = {}): Pr
   })
 }
 
+/** Like {@link runCli}, but inside this process: faster, and counted by coverage. No signals, no stdin. */
+export async function runHere(
+  args: readonly string[],
+  { env, cwd = freshFolder() }: Pick<CliRunOptions, 'env' | 'cwd'> = {},
+): Promise<CliRun> {
+  const stdout = new CollectingStream()
+  const stderr = new CollectingStream()
+  const code = await runCommandLine({
+    terminal: { argv: args, env: cliEnv(env), cwd, stdout, stderr },
+    onStuck: (stuck) => {
+      throw new Error(`did not end, exit code ${stuck}`)
+    },
+  })
+  return { code, stdout: stdout.text, stderr: stderr.text }
+}
+
+/** Keeps what is written to it. */
+export class CollectingStream extends Writable {
+  text = ''
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString('utf8')
+    done()
+  }
+}
+
 /** Runs the program and reads the one JSON document that it prints. */
 export async function runCliJson(
   args: readonly string[],
-  options: CliRunOptions = {},
+  options: CliRunOptions & { readonly here?: boolean } = {},
 ): Promise<CliRun & { readonly document: Record<string, unknown> }> {
-  const run = await runCli([...args, '--json'], options)
+  const run = await (options.here ? runHere : runCli)([...args, '--json'], options)
   return { ...run, document: JSON.parse(run.stdout) as Record<string, unknown> }
 }
 
