@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
-import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
+import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
 import type { Batch, StringColumn } from '../../core/batch.ts'
 import { SchemaError } from '../../core/errors.ts'
-import type { ColumnDefinition, DatasetDefinition } from '../../market/dataset.ts'
+import type { ColumnDefinition } from '../../market/dataset.ts'
 import type { SegmentOptions, SegmentWriter } from '../engine.ts'
 import { assertBatchFits } from './batch-check.ts'
 import { fillColumn, SQL_TYPES, vectorType } from './duckdb-columns.ts'
@@ -13,9 +13,6 @@ import { sqlIdentifier, sqlString } from './sql-text.ts'
 
 /** Rows in a vector: DuckDB's own fixed size. */
 export const VECTOR_ROWS = 2048
-
-/** Name of the column that tells in which order rows were given; no dataset's column can have it. */
-const ARRIVAL = '"(arrival)"'
 
 /**
  * Gathers the rows of one segment in an in-memory table, which spills to disk above the memory limit, and writes
@@ -30,6 +27,7 @@ export class DuckDbSegment implements SegmentWriter {
   readonly #order: KeyOrder
   readonly #omitted = new Map<string, string>()
   #appender: DuckDBAppender | undefined
+  #chunk: DuckDBDataChunk | undefined
   #rows = 0
 
   /** @param connection owned by the segment, which closes it */
@@ -75,13 +73,21 @@ export class DuckDbSegment implements SegmentWriter {
   #appendVector(appender: DuckDBAppender, batch: Batch, from: number): void {
     const { columns } = this.#options.dataset
     const to = Math.min(from + VECTOR_ROWS, batch.length)
-    const types = columns.map(({ type }) => vectorType(this.#duckdb, type))
-    const chunk = this.#duckdb.DuckDBDataChunk.create(types, to - from)
+    const chunk = this.#emptyChunk(to - from)
     columns.forEach((column, i) => {
       const slice = { batch, column, from, to, omitted: this.#omitted.get(column.name) }
       fillColumn(this.#duckdb, chunk.getColumnVector(i), slice)
     })
     appender.appendDataChunk(chunk)
+  }
+
+  /** One chunk serves all rows: its memory is DuckDB's, and the garbage collector is in no hurry to give it back. */
+  #emptyChunk(rows: number): DuckDBDataChunk {
+    const types = () => this.#options.dataset.columns.map(({ type }) => vectorType(this.#duckdb, type))
+    this.#chunk ??= this.#duckdb.DuckDBDataChunk.create(types())
+    this.#chunk.reset()
+    this.#chunk.rowCount = rows
+    return this.#chunk
   }
 
   async finish(): Promise<{ readonly rows: number }> {
@@ -93,6 +99,7 @@ export class DuckDbSegment implements SegmentWriter {
     try {
       this.#appender?.closeSync()
       this.#appender = undefined
+      if (!this.#order.strictlyAscending) await this.#connection.run(this.#dropSuperseded())
       const { rowsChanged } = await this.#connection.run(this.#copyStatement())
       await this.#close()
       return { rows: rowsChanged }
@@ -102,12 +109,19 @@ export class DuckDbSegment implements SegmentWriter {
     }
   }
 
+  /** Keeps of each key the row given last. Apart from the sort, as one query for both needs twice the memory. */
+  #dropSuperseded(): string {
+    const key = this.#options.dataset.key.map(sqlIdentifier).join(', ')
+    const age = `row_number() OVER (PARTITION BY ${key} ORDER BY rowid DESC)`
+    const superseded = `SELECT row FROM (SELECT rowid AS row, ${age} AS age FROM ${this.#table}) WHERE age > 1`
+    return `DELETE FROM ${this.#table} WHERE rowid IN (${superseded})`
+  }
+
   #copyStatement(): string {
     const { dataset, path, compression, rowGroupRows, metadata } = this.#options
-    const columns = dataset.columns.map((column) => this.#selected(column)).join(', ')
-    const rows = this.#order.strictlyAscending
-      ? `SELECT ${columns} FROM ${this.#table}`
-      : lastPerKey(dataset, `SELECT ${columns}, rowid AS ${ARRIVAL} FROM ${this.#table}`)
+    const columns = dataset.columns.map(({ name }) => `${this.#value(name)} AS ${sqlIdentifier(name)}`)
+    const keys = dataset.key.map((name) => `${this.#value(name)} NULLS FIRST`) // as core/sort.ts has it
+    const order = this.#order.strictlyAscending ? '' : ` ORDER BY ${keys.join(', ')}`
     const facts = Object.entries(metadata).map(([name, value]) => `${sqlString(name)}: ${sqlString(value)}`)
     const options = [
       'FORMAT parquet',
@@ -116,13 +130,16 @@ export class DuckDbSegment implements SegmentWriter {
       'USE_TMP_FILE false', // the caller writes under a temporary name of its own
       ...(facts.length > 0 ? [`KV_METADATA {${facts.join(', ')}}`] : []),
     ]
+    const rows = `SELECT ${columns.join(', ')} FROM ${this.#table}${order}`
     return `COPY (${rows}) TO ${sqlString(path)} (${options.join(', ')})`
   }
 
-  #selected({ name }: ColumnDefinition): string {
-    const column = sqlIdentifier(name)
+  /** The SQL of a column's values, those that were left out included. */
+  #value(name: string): string {
     const omitted = this.#omitted.get(name)
-    return omitted === undefined ? column : `coalesce(${column}, ${sqlString(omitted)}) AS ${column}`
+    return omitted === undefined
+      ? sqlIdentifier(name)
+      : `coalesce(${sqlIdentifier(name)}, ${sqlString(omitted)})`
   }
 
   async abort(): Promise<void> {
@@ -141,13 +158,4 @@ export class DuckDbSegment implements SegmentWriter {
     await this.#connection.run(`DROP TABLE IF EXISTS ${this.#table}`).catch(() => undefined)
     this.#connection.closeSync()
   }
-}
-
-/** The rows of the query `rows`, each key once (the row given last), in order of the key. */
-function lastPerKey({ key }: DatasetDefinition, rows: string): string {
-  const columns = key.map(sqlIdentifier).join(', ')
-  return (
-    `SELECT * EXCLUDE ${ARRIVAL} FROM (${rows}) ` +
-    `QUALIFY row_number() OVER (PARTITION BY ${columns} ORDER BY ${ARRIVAL} DESC) = 1 ORDER BY ${columns}`
-  )
 }
