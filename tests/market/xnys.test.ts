@@ -22,7 +22,7 @@ describe('the New York calendar', () => {
         day.year === Number(year);
         day = day.plus({ days: 1 })
       ) {
-        if (day.weekday <= 5 && !nyse.on(day.toISODate())) closed.push(day.toFormat('MM-dd'))
+        if (day.weekday <= 5 && !nyse.on(day.toFormat('yyyy-MM-dd'))) closed.push(day.toFormat('MM-dd'))
       }
       expect(closed).toEqual(announced)
     },

@@ -11,7 +11,7 @@ import {
 } from './us-holidays.ts'
 
 /** Days on which the United States stock exchanges stayed closed outside the rules. */
-export const SPECIAL_CLOSURES: ReadonlyMap<number, string> = byDays({
+const SPECIAL_CLOSURES: ReadonlyMap<number, string> = byDays({
   '1994-04-27': 'Funeral of President Nixon',
   '2001-09-11': 'September 11 attacks',
   '2001-09-12': 'September 11 attacks',
@@ -72,13 +72,8 @@ export function isShortDay(days: number): boolean {
   const { year } = daysToCivil(days)
   if (ONE_OFF_SHORT_DAYS.has(days)) return true
   if (days === thanksgiving(year) + 1) return year >= 1992
-  if (days === dayOf(year, 12, 24)) return isShortChristmasEve(days, year)
+  if (days === dayOf(year, 12, 24)) return isMondayToThursday(days)
   return year >= 1995 && isShortIndependenceEve(days, year)
-}
-
-/** Christmas Eve Monday to Thursday: always since 1996, and in 1990 to 1992. */
-function isShortChristmasEve(days: number, year: number): boolean {
-  return isMondayToThursday(days) && days + 1 === christmas(year) && (year >= 1996 || year <= 1992)
 }
 
 /** July 3 before a holiday on the 4th; where that was a Wednesday, Friday the 5th was short until 2012. */
