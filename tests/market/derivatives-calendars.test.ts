@@ -14,6 +14,7 @@ describe('index options at Cboe', () => {
     [extendedOpenMs, openMs, closeMs, extendedCloseMs].map(ny).join(', ')
 
   test.each([
+    ['1992-12-24', 'Thu 09:30, Thu 09:30, Thu 14:15, Thu 14:15'],
     ['2003-06-02', 'Mon 09:30, Mon 09:30, Mon 16:15, Mon 16:15'],
     ['2015-02-27', 'Fri 09:30, Fri 09:30, Fri 16:15, Fri 16:15'],
     ['2015-03-02', 'Mon 03:00, Mon 09:30, Mon 16:15, Mon 16:15'],

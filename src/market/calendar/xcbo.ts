@@ -15,9 +15,12 @@ function extendedOpen(days: number): number {
   return days >= MORNING_HOURS_FROM ? wallTime(3) : wallTime(9, 30)
 }
 
+/** A quarter of an hour after the stock exchanges. */
+const shortClose = (days: number): number => wallTime(days < dayOf(1993, 1, 1) ? 14 : 13, 15)
+
 function hours(days: number): SessionHours {
   const short = isShortDay(days)
-  const close = wallTime(short ? 13 : 16, 15)
+  const close = short ? shortClose(days) : wallTime(16, 15)
   const extendedClose = days >= CURB_FROM && !short ? wallTime(17) : close
   return { open: wallTime(9, 30), close, extendedOpen: extendedOpen(days), extendedClose, earlyClose: short }
 }

@@ -2,7 +2,6 @@ import { daysToCivil, NEW_YORK, wallTime, weekdayOf } from '../time.ts'
 import { createCalendar, type ExchangeCalendar, type SessionHours } from './calendar.ts'
 import {
   byDays,
-  christmas,
   dayOf,
   independenceDay,
   isMondayToThursday,
@@ -56,7 +55,6 @@ const ONE_OFF_SHORT_DAYS: ReadonlySet<number> = new Set([
 ])
 
 const WEDNESDAY = 3
-const FRIDAY = 5
 
 /** Closures of the stock exchanges in `year`, weekends aside. */
 export function usClosures(year: number): ReadonlyMap<number, string> {
@@ -80,7 +78,7 @@ export function isShortDay(days: number): boolean {
 function isShortIndependenceEve(days: number, year: number): boolean {
   const third = dayOf(year, 7, 3)
   if (independenceDay(year) !== third + 1 || !isMondayToThursday(third)) return false
-  if (weekdayOf(third) === WEDNESDAY && year < 2013) return days === third + 2 && weekdayOf(days) === FRIDAY
+  if (weekdayOf(third) === WEDNESDAY && year < 2013) return days === third + 2
   return days === third
 }
 
