@@ -1,10 +1,10 @@
 import { ConfigError } from '../../core/errors.ts'
-import type { ExchangeCalendar } from './calendar.ts'
+import type { ExchangeCalendar } from './types.ts'
 import { XCBO } from './xcbo.ts'
 import { XCME } from './xcme.ts'
 import { XNYS } from './xnys.ts'
 
-export type { ExchangeCalendar, TradingSession } from './calendar.ts'
+export type { ExchangeCalendar, TradingSession } from './types.ts'
 
 /** Every calendar that tapelake knows. */
 export const CALENDARS: readonly ExchangeCalendar[] = [XNYS, XCBO, XCME]

@@ -1,5 +1,6 @@
 import { NEW_YORK, wallTime } from '../time.ts'
-import { createCalendar, type ExchangeCalendar, type SessionHours } from './calendar.ts'
+import { createCalendar } from './calendar.ts'
+import type { ExchangeCalendar, SessionHours } from './types.ts'
 import { dayOf } from './us-holidays.ts'
 import { isShortDay, usClosures } from './xnys.ts'
 

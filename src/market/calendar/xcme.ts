@@ -1,5 +1,6 @@
 import { CHICAGO, daysToCivil, wallTime, weekdayOf } from '../time.ts'
-import { createCalendar, type ExchangeCalendar, type SessionHours } from './calendar.ts'
+import { createCalendar } from './calendar.ts'
+import type { ExchangeCalendar, SessionHours } from './types.ts'
 import {
   byDays,
   christmas,
