@@ -13,6 +13,8 @@ import { send } from './send.ts'
 import { type SimulatorStats, StatsCounter } from './stats.ts'
 import { createWorld } from './world/world.ts'
 
+const KEEP_ALIVE_MS = 75_000
+
 /** How a simulator is started; every option may be left out. */
 export interface SimulatorOptions {
   /** TCP port; 0 = any free one (default). */
@@ -94,6 +96,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     // A client that goes away while it is being served is its own affair.
     serve(request, response).catch(() => response.destroy())
   })
+  // Longer than a client keeps a connection, or it would now and then write into a closed one.
+  server.keepAliveTimeout = KEEP_ALIVE_MS
   return { ...(await listen(server, port, host)), stats: () => stats.snapshot() }
 }
 

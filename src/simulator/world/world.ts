@@ -1,7 +1,7 @@
 import { calendarOf, type ExchangeCalendar, type TradingSession } from '../../market/calendar/index.ts'
 import { dateToDays, MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
 import { type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
-import { CLOSE_OF_DAY, generateMinutes } from './minutes.ts'
+import { CLOSE_OF_DAY, generateMinutes, generateRegularMinutes } from './minutes.ts'
 import { createLogLevel, type LogLevel } from './price-level.ts'
 import { splitFactor } from './splits.ts'
 import { HISTORY_STARTS, type Listing } from './universe.ts'
@@ -36,7 +36,7 @@ export function createWorld(seed: number): World {
   }
 
   const whole = (listing: Listing, session: TradingSession): Bars => {
-    const key = `${listing.ticker} ${session.date}`
+    const key = keyOf(listing, session)
     let bars = recent.get(key)
     if (!bars) {
       bars = generateMinutes({ seed, listing, level: levelOf(listing), session })
@@ -61,7 +61,10 @@ export function createWorld(seed: number): World {
       return first > last ? [] : calendar.between(first, last)
     },
     regularHours: (listing, session, asOfMs) => {
-      const bars = barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
+      const whole = session.closeMs <= asOfMs && !recent.has(keyOf(listing, session))
+      const bars = whole
+        ? generateRegularMinutes({ seed, listing, level: levelOf(listing), session })
+        : barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
       return joinBars(bars, new Float64Array(bars.length).fill(session.openMs))
     },
     price: (listing, date) =>
@@ -74,6 +77,8 @@ export function recentSessions(world: World, listing: Listing, asOfMs: number): 
   const FORTNIGHT_MS = 14 * 86_400_000
   return world.sessions(listing, newYorkDate(asOfMs - FORTNIGHT_MS), newYorkDate(asOfMs))
 }
+
+const keyOf = (listing: Listing, session: TradingSession): string => `${listing.ticker} ${session.date}`
 
 const latest = (...dates: readonly string[]): string => dates.reduce((a, b) => (a > b ? a : b))
 const earliest = (...dates: readonly string[]): string => dates.reduce((a, b) => (a < b ? a : b))
