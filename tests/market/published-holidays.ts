@@ -1,15 +1,15 @@
 /**
- * What the New York Stock Exchange announced or held, typed from its notices and from counts of trading
- * days in price histories; not computed by anything here.
+ * Reference tables for the New York calendar, typed by hand; nothing here is computed. Each says where it
+ * comes from and how far that reaches.
  */
 
-/** Trading days per year, 1990–2025, as index histories count them. */
+/** Expected trading days per year, 1990–2025. Not recounted here from price data. */
 export const SESSIONS_PER_YEAR: readonly (readonly [number, number])[] = [
   253, 253, 254, 253, 252, 252, 254, 253, 252, 252, 252, 248, 252, 252, 252, 252, 251, 251, 253, 252, 252,
   252, 250, 252, 252, 252, 252, 251, 251, 252, 253, 252, 251, 250, 252, 250,
 ].map((count, i) => [1990 + i, count] as const)
 
-/** Weekdays without trading, MM-DD (announcements of December 2021, November 2024 and December 2025). */
+/** Weekdays without trading, MM-DD: NYSE announcements of December 2021, November 2024, December 2025; and 2025-01-09. */
 export const CLOSURES_2022_TO_2028: Readonly<Record<string, readonly string[]>> = {
   2022: ['01-17', '02-21', '04-15', '05-30', '06-20', '07-04', '09-05', '11-24', '12-26'],
   2023: ['01-02', '01-16', '02-20', '04-07', '05-29', '06-19', '07-04', '09-04', '11-23', '12-25'],
@@ -20,7 +20,10 @@ export const CLOSURES_2022_TO_2028: Readonly<Record<string, readonly string[]>> 
   2028: ['01-17', '02-21', '04-14', '05-29', '06-19', '07-04', '09-04', '11-23', '12-25'],
 }
 
-/** Sessions that ended at 13:00 by schedule, 1993–2028. */
+/**
+ * Sessions that ended at 13:00 by schedule, 1993–2028. Compared with the rules of pandas_market_calendars,
+ * which differ in one day: 1999-12-31, which they call disputed, is here on the word of a press account.
+ */
 export const EARLY_CLOSES_AT_13: readonly string[] = [
   '1993-11-26',
   '1994-11-25',

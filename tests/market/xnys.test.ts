@@ -9,7 +9,7 @@ const all = nyse.between('1990-01-01', '2030-12-31')
 const ny = (ms: number): string => DateTime.fromMillis(ms, { zone: 'America/New_York' }).toFormat('HH:mm')
 
 describe('the New York calendar', () => {
-  test.each(SESSIONS_PER_YEAR)('has in %i the %i sessions that were held', (year, count) => {
+  test.each(SESSIONS_PER_YEAR)('has in %i the %i sessions expected of it', (year, count) => {
     expect(nyse.between(`${year}-01-01`, `${year}-12-31`)).toHaveLength(count)
   })
 
