@@ -33,6 +33,7 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
     apiKey: config.secrets.polygonApiKey,
     now,
     events: watch.sourceEvents,
+    patience: context.signals.graceful,
   })
   watch.follow(opened)
   try {
@@ -65,11 +66,11 @@ async function recordAll(
     concurrency: settings.backfill.concurrency,
     lockWaitMs: (flags.wait ?? 0) * 1000,
     graceful: signals.graceful,
-    immediate: AbortSignal.any([signals.immediate, watch.idleAbort]),
+    immediate: signals.immediate,
     hooks: watch.hooks,
   }
   const outcomes: SeriesOutcome[] = []
-  let problem: unknown
+  let problem: Error | undefined
   try {
     for (const series of seriesOf(flags)) engine.assertCanHold(series.dataset, compression)
     for (const series of seriesOf(flags)) {

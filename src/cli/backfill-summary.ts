@@ -18,7 +18,7 @@ export async function printSummary(
   flags: BackfillFlags,
   outcomes: readonly SeriesOutcome[],
   calls: number,
-  problem: unknown,
+  problem: Error | undefined,
 ): Promise<ExitCode> {
   const { out, redactor } = context
   const summary = summarize(outcomes, calls)
@@ -38,7 +38,7 @@ export async function printSummary(
   return exitCodeOf(summary)
 }
 
-const codeOf = (problem: unknown): object =>
+const codeOf = (problem: Error): object =>
   isPipelineError(problem) ? { code: problem.code, category: problem.category } : {}
 
 async function printForPeople(

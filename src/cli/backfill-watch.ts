@@ -1,4 +1,4 @@
-import { InterruptedError, messageOf } from '../core/errors.ts'
+import { messageOf } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import type { OpenedSource } from '../pipeline/open-source.ts'
@@ -10,35 +10,25 @@ import type { Progress } from './progress.ts'
 /** Waits shorter than this are not worth a line. */
 const WORTH_A_LINE_MS = 5000
 
-/** Watches a backfill: progress for people, log lines for machines, and whether it only waits. */
+/** Watches a backfill: progress for people, log lines for machines. */
 export class BackfillWatch {
   readonly #progress: Progress
   readonly #logger: Logger
-  readonly #graceful: AbortSignal
-  readonly #idle = new AbortController()
   #opened: OpenedSource | undefined
   #calls = 0
   #sessions = 0
   #sessionsDone = 0
   #rows = 0
   #callsLeft = 0
-  #waiting = 0
   #at: string | undefined
 
   private constructor(context: RunContext, progress: Progress) {
     this.#progress = progress
     this.#logger = context.logger
-    this.#graceful = context.signals.graceful
-    this.#graceful.addEventListener('abort', () => this.#abortIfIdle(), { once: true })
   }
 
   static async start(context: RunContext): Promise<BackfillWatch> {
     return new BackfillWatch(context, await context.progress({ total: 0, label: 'backfill' }))
-  }
-
-  /** Aborts when the run was asked to stop while all it did was wait for the vendor's permission. */
-  get idleAbort(): AbortSignal {
-    return this.#idle.signal
   }
 
   follow(opened: OpenedSource): void {
@@ -77,29 +67,19 @@ export class BackfillWatch {
 
   readonly sourceEvents: SourceEvents = {
     onCall: ({ path, attempt }) => {
-      this.#waiting = Math.max(0, this.#waiting - 1)
       this.#calls++
       this.#logger.debug({ path, attempt }, 'request')
       this.#draw()
     },
     onAnswer: (answer) => this.#logger.debug(answer, 'answer'),
     onRetry: ({ error, attempt, waitMs }) => {
-      this.#waiting++
       this.#logger.warn({ attempt, waitMs }, `${messageOf(error)}; next try in ${formatDuration(waitMs)}`)
-      this.#abortIfIdle()
     },
     onWait: ({ waitMs, reason }) => {
-      this.#waiting++
       const why = reason === 'pause' ? 'the vendor asked to wait' : 'the call limit'
       if (waitMs >= WORTH_A_LINE_MS)
         this.#logger.info({ waitMs }, `waiting ${formatDuration(waitMs)}: ${why}`)
-      this.#abortIfIdle()
     },
-  }
-
-  #abortIfIdle(): void {
-    if (this.#graceful.aborted && this.#waiting > 0)
-      this.#idle.abort(new InterruptedError('interrupted while waiting'))
   }
 
   #draw(): void {

@@ -1,10 +1,11 @@
 import pLimit from 'p-limit'
-import { AuthenticationError, InterruptedError } from '../core/errors.ts'
+import { AuthenticationError, InterruptedError, messageOf } from '../core/errors.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
 import type { SeriesId } from '../lake/layout.ts'
+import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
@@ -46,10 +47,12 @@ export interface SeriesOutcome {
   readonly rows: number
   readonly refused: number
   readonly duplicates: number
+  /** Work items that failed. */
+  readonly failures: number
   /** Why sessions were left unasked, where some were. */
   readonly stopped?: string
   /** What ended the run as a whole; other series are not begun. */
-  readonly fatal?: unknown
+  readonly fatal?: Error
 }
 
 /** After so many failed requests in a row the vendor is taken to be down. */
@@ -97,9 +100,10 @@ class SeriesRun {
   #rows = 0
   #refused = 0
   #duplicates = 0
+  #failures = 0
   #failuresInARow = 0
   #stopped: string | undefined
-  #fatal: unknown
+  #fatal: Error | undefined
 
   constructor(writer: SeriesWriter, plan: SeriesPlan, options: BackfillOptions) {
     this.#writer = writer
@@ -119,6 +123,7 @@ class SeriesRun {
       rows: this.#rows,
       refused: this.#refused,
       duplicates: this.#duplicates,
+      failures: this.#failures,
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),
     }
@@ -132,6 +137,8 @@ class SeriesRun {
         writer: this.#writer,
         source: this.#options.source,
         judge: this.#judge,
+        newest: this.#plan.range.to,
+        today: newYorkDate(this.#options.nowMs),
         signal: this.#options.immediate,
       })
       this.#count(result)
@@ -145,6 +152,7 @@ class SeriesRun {
     this.#rows += rows
     this.#refused += refused
     this.#duplicates += duplicates
+    if (failure) this.#failures++
     this.#failuresInARow = failure ? this.#failuresInARow + 1 : 0
     if (failure && this.#failuresInARow >= FAILURES_IN_A_ROW) {
       this.#stopped ??= `not asked for: ${FAILURES_IN_A_ROW} requests in a row failed (${failure.category})`
@@ -157,7 +165,7 @@ class SeriesRun {
       return
     }
     this.#stopped ??= error instanceof AuthenticationError ? 'the key was refused' : 'the run failed'
-    this.#fatal ??= error
+    this.#fatal ??= error instanceof Error ? error : new Error(messageOf(error))
   }
 
   /** Sessions that have not ended yet are named in the ledger, so that `status` can tell. */

@@ -1,5 +1,5 @@
 import type { Batch } from '../core/batch.ts'
-import type { Refusal } from '../core/flow.ts'
+import type { RefusalSink } from '../core/flow.ts'
 import { quarantinedRows, type QuarantinedRow } from '../lake/quarantine.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
@@ -29,16 +29,20 @@ export class Intake {
     dates.forEach((date, i) => this.#kept.set(date, (this.#kept.get(date) ?? 0) + counts[i]!))
   }
 
-  readonly refuse = (batch: Batch, refusals: readonly Refusal[]): void => {
-    const { dates, codes } = sessionDates(this.#dataset, batch)
-    const rows = quarantinedRows(batch, refusals, this.#runId)
-    refusals.forEach(({ row }, i) => {
-      const date = dates[codes[row]!] ?? this.#fallback
-      const owner = this.#sessions.has(date) ? date : this.#fallback
-      const list = this.#refused.get(owner) ?? []
-      list.push(rows[i]!)
-      this.#refused.set(owner, list)
-    })
+  /** Takes refused rows of `wanted` sessions, and those that belong to no session of the item. */
+  refuse(wanted: ReadonlySet<string>): RefusalSink {
+    return (batch, refusals) => {
+      const { dates, codes } = sessionDates(this.#dataset, batch)
+      const rows = quarantinedRows(batch, refusals, this.#runId)
+      refusals.forEach(({ row }, i) => {
+        const date = dates[codes[row]!] ?? this.#fallback
+        const owner = this.#sessions.has(date) ? date : this.#fallback
+        if (!wanted.has(owner)) return
+        const list = this.#refused.get(owner) ?? []
+        list.push(rows[i]!)
+        this.#refused.set(owner, list)
+      })
+    }
   }
 
   kept(date: string): number {
@@ -47,10 +51,6 @@ export class Intake {
 
   refused(date: string): readonly QuarantinedRow[] {
     return this.#refused.get(date) ?? []
-  }
-
-  get totalKept(): number {
-    return [...this.#kept.values()].reduce((sum, rows) => sum + rows, 0)
   }
 
   get totalRefused(): number {

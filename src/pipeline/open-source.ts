@@ -15,6 +15,8 @@ export interface OpenSourceOptions {
   /** The present instant, UTC epoch milliseconds. */
   readonly now: () => number
   readonly events?: SourceEvents
+  /** Aborts when requests shall no longer wait: for the budget, or before a retry. */
+  readonly patience?: AbortSignal
 }
 
 export interface OpenedSource {
@@ -32,22 +34,24 @@ export async function openHistorySource(options: OpenSourceOptions): Promise<Ope
   return options.kind === 'simulator' ? await openEmbedded(options) : await openVendor(options)
 }
 
-async function openVendor({ settings, apiKey, events }: OpenSourceOptions): Promise<OpenedSource> {
+async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
+  const { settings, apiKey } = options
   if (apiKey === undefined) {
     throw new AuthenticationError('no API key: POLYGON_API_KEY (or MASSIVE_API_KEY) is not set', {
       hint: 'Set it in the environment or in .env, or record synthetic data with --source simulator.',
     })
   }
   const { polygon } = settings.sources
-  return await open('polygon', settings, polygon.restUrl, apiKey, polygon.callsPerMinute, events)
+  return await open(options, { baseUrl: polygon.restUrl, apiKey, callsPerMinute: polygon.callsPerMinute })
 }
 
 /** A simulator on a free loopback port, for as long as the source is open. It has no call limit. */
-async function openEmbedded({ settings, now, events }: OpenSourceOptions): Promise<OpenedSource> {
+async function openEmbedded(options: OpenSourceOptions): Promise<OpenedSource> {
+  const { settings, now } = options
   const { startSimulator } = await import('../simulator/index.ts')
   const { seed, plan } = settings.simulator
   const simulator = await startSimulator({ port: 0, seed, plan, now })
-  const opened = await open('simulator', settings, simulator.url, 'simulator', 0, events)
+  const opened = await open(options, { baseUrl: simulator.url, apiKey: 'simulator', callsPerMinute: 0 })
   return {
     ...opened,
     close: async () => {
@@ -57,13 +61,15 @@ async function openEmbedded({ settings, now, events }: OpenSourceOptions): Promi
   }
 }
 
+interface Account {
+  readonly baseUrl: string
+  readonly apiKey: string
+  readonly callsPerMinute: number
+}
+
 async function open(
-  name: SourceName,
-  { sources, retry }: Settings,
-  baseUrl: string,
-  apiKey: string,
-  callsPerMinute: number,
-  events: SourceEvents | undefined,
+  { kind: name, settings: { sources, retry }, events, patience }: OpenSourceOptions,
+  { baseUrl, apiKey, callsPerMinute }: Account,
 ): Promise<OpenedSource> {
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
   const limiter = createRateLimiter({ callsPerMinute })
@@ -75,6 +81,7 @@ async function open(
     retryPolicy: retry,
     timeouts: sources.polygon.timeouts,
     ...(events ? { events } : {}),
+    ...(patience ? { patience } : {}),
   })
   return {
     source,

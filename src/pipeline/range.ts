@@ -42,6 +42,7 @@ export function resolveRange(request: RangeRequest, context: RangeContext): Sess
   const { from, to = last, days, lastSession } = request
   if (lastSession) return { from: last, to: last }
   if (from !== undefined && from > to) {
+    if (request.to === undefined) throw nothingFinished(from, last)
     throw new UsageError(`--from ${from} is after --to ${to}`, { hint: 'Swap them, or leave out --to.' })
   }
   if (from !== undefined) return withSessions(calendar, { from, to })
@@ -51,6 +52,11 @@ export function resolveRange(request: RangeRequest, context: RangeContext): Sess
   const heldFrom = context.heldFrom ?? end
   return { from: heldFrom < end ? heldFrom : end, to: end }
 }
+
+const nothingFinished = (from: string, last: string): UsageError =>
+  new UsageError(`no session has finished since --from ${from}: the last one is ${last}`, {
+    hint: 'Come back when the session has ended, or give an earlier --from.',
+  })
 
 function refuseBadDate(flag: string, date: string | undefined, nowMs: number, last: string): void {
   if (date === undefined || parseDate(date) <= newYorkDate(nowMs)) return

@@ -1,11 +1,14 @@
 import type { Batches } from '../core/flow.ts'
-import { EntitlementError, VendorError } from '../core/errors.ts'
+import { AuthenticationError, EntitlementError, messageOf, VendorError } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { equityBars1d } from '../market/datasets/equity-bars.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { SessionRange } from './range.ts'
+
+/** What the daily bars say: the sessions that traded; nothing, for this dataset or plan; or they did not come. */
+type Witness = { readonly traded: ReadonlySet<string> } | 'none' | { readonly failure: string }
 
 /**
  * What a vendor's silence about a session means. An answer without rows of a session may mean that nothing
@@ -22,7 +25,7 @@ export class SilenceJudge {
   #coveredFrom: string | undefined
   /** Up to this session the plan is known not to cover the data. */
   #refusedTo: string | undefined
-  #traded: Promise<ReadonlySet<string> | undefined> | undefined
+  #witness: Promise<Witness> | undefined
 
   constructor(source: HistorySource, dataset: DatasetDefinition, ticker: string, range: SessionRange) {
     this.#source = source
@@ -70,32 +73,43 @@ export class SilenceJudge {
     }
   }
 
+  /** True when the vendor has a daily bar of `date`: then a session without rows is not whole. */
+  async hasTraded(date: string, signal: AbortSignal): Promise<boolean> {
+    const witness = await this.#ask(signal)
+    return witness !== 'none' && 'traded' in witness && witness.traded.has(date)
+  }
+
   /** The verdict on a session that stayed silent although the plan covers it. */
   async verdict(date: string, signal: AbortSignal): Promise<CellVerdict> {
-    const traded = await this.#tradedSessions(signal)
-    if (traded === undefined) return { state: 'empty', reason: 'the vendor answered without rows' }
-    return traded.has(date)
+    if (this.#dataset.eventKind === 'date') return { state: 'empty', reason: 'none on this date' }
+    const witness = await this.#ask(signal)
+    if (witness === 'none') return { state: 'empty', reason: 'the vendor answered without rows' }
+    if ('failure' in witness) {
+      return { state: 'missing', reason: `no rows, and no daily bars to explain it: ${witness.failure}` }
+    }
+    return witness.traded.has(date)
       ? { state: 'missing', reason: 'the vendor has a daily bar of this session but no rows' }
       : { state: 'empty', reason: 'no trades: the vendor has no daily bar of this session either' }
   }
 
-  /** Sessions of the range with a daily bar; undefined where no such witness exists. Asked once. */
-  async #tradedSessions(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
-    const isIntraday = this.#dataset.eventKind === 'instant' && this.#dataset.partition !== 'date'
-    if (!isIntraday) return undefined
-    return await (this.#traded ??= this.#askDailyBars(signal))
+  /** Asks for the daily bars of the whole range, once. */
+  async #ask(signal: AbortSignal): Promise<Witness> {
+    return this.#dataset.eventKind === 'instant'
+      ? await (this.#witness ??= this.#askDailyBars(signal))
+      : 'none'
   }
 
-  async #askDailyBars(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+  async #askDailyBars(signal: AbortSignal): Promise<Witness> {
     const traded = new Set<string>()
     try {
       for await (const batch of this.#request(equityBars1d, this.#range, signal)) {
         for (const date of sessionDates(equityBars1d, batch).dates) traded.add(date)
       }
-      return traded
+      return { traded }
     } catch (error) {
-      if (error instanceof VendorError) return undefined
-      throw error
+      if (error instanceof EntitlementError) return 'none'
+      if (error instanceof AuthenticationError || !(error instanceof VendorError)) throw error
+      return { failure: messageOf(error) }
     }
   }
 

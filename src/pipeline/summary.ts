@@ -24,6 +24,8 @@ export interface BackfillSummary {
   /** Rows that this run refused. */
   readonly quarantined: number
   readonly duplicates: number
+  /** Work items that failed, also where an earlier run had recorded their sessions (`--force`). */
+  readonly failures: number
   readonly holes: readonly Hole[]
   readonly states: Readonly<Partial<Record<CellState, number>>>
 }
@@ -39,6 +41,7 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
     calls,
     quarantined: outcomes.reduce((sum, { refused }) => sum + refused, 0),
     duplicates: outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0),
+    failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
     holes: holesIn(sessions),
     states,
   }
@@ -79,11 +82,11 @@ function holesIn(sessions: readonly SessionSummary[]): Hole[] {
 }
 
 /** The exit code that a finished (not interrupted) run deserves; see docs/exit-codes.md. */
-export function exitCodeOf({ states }: BackfillSummary): ExitCode {
+export function exitCodeOf({ states, failures }: Pick<BackfillSummary, 'states' | 'failures'>): ExitCode {
   const count = (state: CellState): number => states[state] ?? 0
   const broken = count('missing') + count('failed') + count('quarantined')
   const settled = count('complete') + count('empty')
-  if (broken === 0 && count('not_entitled') === 0) return EXIT.ok
+  if (broken + failures + count('not_entitled') === 0) return EXIT.ok
   if (settled > 0 || count('quarantined') > 0) return EXIT.partial
   return broken === 0 ? EXIT.auth : EXIT.failed
 }

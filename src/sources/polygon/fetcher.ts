@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../../core/abort.ts'
-import { systemClock } from '../../core/clock.ts'
+import { systemClock, type Clock } from '../../core/clock.ts'
 import { AuthenticationError, ConfigError, RateLimitError } from '../../core/errors.ts'
 import { createRedactor, type Redactor } from '../../core/redact.ts'
 import { retry, type RetryEvent } from '../../core/retry.ts'
@@ -36,10 +36,13 @@ export class Fetcher {
    * @throws {VendorError} of the kind that fits, never holding the key; at once when `signal` aborts
    */
   async get<T>(path: string, read: (answer: Answer) => T, signal: AbortSignal): Promise<T> {
-    const { retryPolicy, clock = systemClock } = this.#options
-    const onRetry = (event: RetryEvent) => this.#onRetry(path, event)
+    const { retryPolicy } = this.#options
+    const options = {
+      clock: this.#impatientClock(),
+      onRetry: (event: RetryEvent) => this.#onRetry(path, event),
+    }
     try {
-      return await retry((n) => this.#attempt(path, n, read, signal), retryPolicy, { clock, onRetry }, signal)
+      return await retry((n) => this.#attempt(path, n, read, signal), retryPolicy, options, signal)
     } catch (error) {
       throw this.redactor.error(error)
     }
@@ -74,11 +77,14 @@ export class Fetcher {
     const { limiter, events, name } = this.#options
     const wait = limiter.nextWait()
     if (wait) events?.onWait?.(wait)
-    const answer = await limiter.run(() => this.#send(path, attempt, signal), signal)
+    const turn = this.#isPatient() || wait ? this.#whilePatient(signal) : signal
+    const answer = await limiter.run(() => this.#send(path, attempt, signal), turn)
     throwIfAborted(signal)
+    const isSynthetic = answer.headers[SIMULATOR_HEADER] !== undefined
+    if (isSynthetic) this.provenance = 'synthetic'
     const failure = failureOf(answer, path, name)
     if (failure) throw this.redactor.error(failure)
-    this.provenance = answer.headers[SIMULATOR_HEADER] === undefined ? 'real' : 'synthetic'
+    if (!isSynthetic) this.provenance = 'real'
     try {
       return read(answer)
     } catch (error) {
@@ -118,6 +124,22 @@ export class Fetcher {
       })
     const baseUrl = this.#baseUrl.origin + this.#prefix()
     return (this.#transport ??= createTransport({ baseUrl, apiKey, ...timeouts }))
+  }
+
+  #isPatient(): boolean {
+    return this.#options.patience?.aborted !== true
+  }
+
+  /** Aborts with `signal`, and when waiting is no longer wanted. */
+  #whilePatient(signal: AbortSignal): AbortSignal {
+    const { patience } = this.#options
+    return patience ? AbortSignal.any([signal, patience]) : signal
+  }
+
+  /** The clock, whose sleeps end with the patience. */
+  #impatientClock(): Clock {
+    const { clock = systemClock } = this.#options
+    return { now: () => clock.now(), sleep: (ms, signal) => clock.sleep(ms, this.#whilePatient(signal)) }
   }
 
   /** Path of the base URL without trailing slashes; empty when it has none. */

@@ -61,5 +61,11 @@ export interface PolygonOptions {
   /** The budget of the account; every request starts through it. */
   readonly limiter: RateLimiter
   readonly events?: SourceEvents
+  /**
+   * Aborts when nothing is to be waited for any more: a request that stands in line for the budget or before a
+   * retry ends then with the signal's reason; one under way is finished, and further ones start if they need
+   * not wait.
+   */
+  readonly patience?: AbortSignal
   readonly clock?: Clock
 }

@@ -1,0 +1,31 @@
+import type { CellVerdict } from '../lake/series-contract.ts'
+import type { SeriesWriter } from '../lake/series-writer.ts'
+import { claimProvenance } from '../lake/stamp.ts'
+import type { HistorySource } from '../sources/history.ts'
+import type { SilenceJudge } from './silence.ts'
+
+/** What recording needs besides the item itself. */
+export interface RecordContext {
+  readonly writer: SeriesWriter
+  readonly source: HistorySource
+  readonly judge: SilenceJudge
+  /** The newest session of the run, `YYYY-MM-DD`. */
+  readonly newest: string
+  /** Today's date in New York. */
+  readonly today: string
+  readonly signal: AbortSignal
+}
+
+export const NOT_ENTITLED: CellVerdict = {
+  state: 'not_entitled',
+  reason: "the plan's history does not reach back to this session",
+}
+
+/**
+ * Makes sure that what the source says may enter the lake; verdicts count like rows.
+ *
+ * @throws {LakeMismatchError} when the lake holds data of the other kind
+ */
+export async function claimLake({ source, writer }: RecordContext): Promise<void> {
+  if (source.provenance) await claimProvenance(writer.options.root, source.provenance)
+}

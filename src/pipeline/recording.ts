@@ -1,0 +1,164 @@
+import type { Batch } from '../core/batch.ts'
+import { EntitlementError } from '../core/errors.ts'
+import { compose, type Stage } from '../core/flow.ts'
+import type { CellVerdict, CommitReceipt } from '../lake/series-contract.ts'
+import { dedup } from '../stages/dedup.ts'
+import { inRequest } from '../stages/in-request.ts'
+import { validate } from '../stages/validate.ts'
+import { Intake } from './intake.ts'
+import { assertTickerKnown } from './known-ticker.ts'
+import type { SessionRange } from './range.ts'
+import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
+import { pour, run } from './run.ts'
+import type { WorkItem } from './work-item.ts'
+
+/** One work item on its way into the lake. */
+export class Recording {
+  readonly #item: WorkItem
+  readonly #context: RecordContext
+  readonly #intake: Intake
+  /** Sessions that the plan does not cover. */
+  readonly #uncovered = new Set<string>()
+
+  constructor(item: WorkItem, context: RecordContext) {
+    this.#item = item
+    this.#context = context
+    const { series, runId } = context.writer.options
+    this.#intake = new Intake(series.dataset, item.sessions, runId)
+  }
+
+  /** Commits the rows together with a verdict on every session. @throws see recordItem */
+  async record(): Promise<{ rows: number; refused: number; duplicates: number }> {
+    const { sessions } = this.#item
+    const sink = this.#context.writer.openSink(sessions)
+    const receipt = await run({
+      batches: this.#fetch(this.#item),
+      stage: this.#refine(sessions),
+      sink,
+      onWritten: this.#intake.keep,
+      settle: async () => {
+        await this.#askAboutSilence(async (silent) => {
+          const range = { from: silent[0]!, to: silent.at(-1)! }
+          const stage = this.#refine(silent)
+          await pour({ stage, sink, onWritten: this.#intake.keep }, this.#fetch(range))
+        })
+        await claimLake(this.#context)
+        return await this.#verdicts()
+      },
+    })
+    const { totalRefused: refused, duplicates } = this.#intake
+    return { rows: this.#rowsHeld(receipt), refused, duplicates }
+  }
+
+  #rowsHeld({ cells }: CommitReceipt): number {
+    const loud = this.#item.sessions.filter((date) => this.#intake.kept(date) > 0)
+    return loud.reduce((sum, date) => sum + (cells.get(date)?.rows ?? 0), 0)
+  }
+
+  async *#fetch({ from, to }: SessionRange): AsyncGenerator<Batch> {
+    const { source, writer, signal } = this.#context
+    let claimed = false
+    for await (const batch of source.read({ ...writer.options.series, from, to }, signal)) {
+      if (!claimed) await claimLake(this.#context)
+      claimed = true
+      yield batch
+    }
+  }
+
+  /** Lets the good rows of `wanted` pass, each once. */
+  #refine(wanted: readonly string[]): Stage {
+    const { dataset, ticker } = this.#context.writer.options.series
+    const intake = this.#intake
+    const sessions = new Set(wanted)
+    const onRefused = intake.refuse(sessions)
+    return compose(
+      validate(dataset, { ticker, onRefused }),
+      inRequest(dataset, { from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused }),
+      dedup(dataset, { onDuplicate: (count) => (intake.duplicates += count) }),
+    )
+  }
+
+  /** Sessions without a row: refetches what may have been cut off, and finds out what the plan covers. */
+  async #askAboutSilence(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+    const { judge, writer } = this.#context
+    const { sessions } = this.#item
+    for (const date of sessions) if (this.#intake.kept(date) > 0) judge.noteCovered(date)
+    const silent = this.#intake.silent(sessions)
+    if (silent.length === 0) return
+    if (silent.length === sessions.length) await assertTickerKnown(this.#item.to, this.#context)
+    if (writer.options.series.dataset.eventKind === 'date') return // to have none is the rule
+    const lead = leadOf(sessions, silent)
+    if (lead.length > 0 && !judge.isCovered(lead[0]!)) {
+      if (lead.length < sessions.length) await this.#refetchLead(lead, refetch)
+      await this.#judgeCoverage(this.#intake.silent(lead))
+    }
+    await this.#refetchTraded(refetch)
+  }
+
+  async #refetchLead(
+    lead: readonly string[],
+    refetch: (silent: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await refetch(lead)
+    } catch (error) {
+      if (!(error instanceof EntitlementError)) throw error
+      this.#context.judge.noteRefused(lead.at(-1)!)
+    }
+  }
+
+  /** If the plan refuses the oldest silent session by itself, the silence before the first row is the plan's. */
+  async #judgeCoverage(silent: readonly string[]): Promise<void> {
+    const { judge, signal } = this.#context
+    const oldest = silent[0]
+    if (oldest === undefined || judge.isCovered(oldest)) return
+    if (!judge.refuses(oldest) && (await judge.asksAlone(oldest, signal))) return
+    judge.noteRefused(silent.at(-1)!)
+    for (const date of silent) this.#uncovered.add(date)
+  }
+
+  /** Sessions that traded by the daily bars but brought no row are asked for once more. */
+  async #refetchTraded(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+    const { judge, signal } = this.#context
+    const traded: string[] = []
+    for (const date of this.#intake.silent(this.#item.sessions)) {
+      if (this.#uncovered.has(date)) continue
+      if (await judge.hasTraded(date, signal)) traded.push(date)
+    }
+    if (traded.length === 0) return
+    try {
+      await refetch(traded)
+    } catch (error) {
+      if (!(error instanceof EntitlementError)) throw error // then they stay missing
+    }
+  }
+
+  async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {
+    const verdicts = new Map<string, CellVerdict>()
+    for (const date of this.#item.sessions) {
+      verdicts.set(date, { ...(await this.#verdict(date)), refused: this.#intake.refused(date) })
+    }
+    return verdicts
+  }
+
+  async #verdict(date: string): Promise<CellVerdict> {
+    const { judge, signal, source } = this.#context
+    const refused = this.#intake.refused(date)
+    if (this.#intake.kept(date) > 0) {
+      const refusal = refused.length > 0 ? `; ${refused.length} rows refused, in quarantine` : ''
+      return { state: 'complete', reason: `recorded from ${source.name}${refusal}` }
+    }
+    if (refused.length > 0) {
+      const rules = [...new Set(refused.map(({ rule }) => rule))].join(', ')
+      return { state: 'quarantined', reason: `all ${refused.length} rows were refused: ${rules}` }
+    }
+    return this.#uncovered.has(date) ? NOT_ENTITLED : await judge.verdict(date, signal)
+  }
+}
+
+/** The silent sessions before the first one that is not. */
+function leadOf(sessions: readonly string[], silent: readonly string[]): string[] {
+  const quiet = new Set(silent)
+  const firstLoud = sessions.findIndex((date) => !quiet.has(date))
+  return sessions.slice(0, firstLoud < 0 ? sessions.length : firstLoud)
+}
