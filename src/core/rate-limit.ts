@@ -134,6 +134,7 @@ class SlidingWindowLimiter implements RateLimiter {
         if (signal.aborted) return this.#giveBack(1)
         this.#starts.push(this.#clock.now())
         resolve()
+        void this.#returnOldStarts() // for those still waiting behind this one
       })
     })
     void this.#returnOldStarts()
@@ -150,23 +151,27 @@ class SlidingWindowLimiter implements RateLimiter {
       await this.#clock.sleep(leftMs, signal)
   }
 
-  /** Gives starts back to the reservoir as they leave the window, for as long as somebody waits. */
+  /** Gives starts back to the reservoir as they leave the window, for as long as somebody waits for one. */
   async #returnOldStarts(): Promise<void> {
     if (this.#returning) return
     const loop = (this.#returning = new AbortController())
     try {
       for (;;) {
         await this.#giveBack(this.#forgetOldStarts())
-        const oldestMs = this.#starts[0] ?? this.#clock.now()
-        const waitMs = Math.max(1, oldestMs + this.#windowMs - this.#clock.now())
-        await this.#clock.sleep(waitMs, loop.signal)
+        const oldestMs = this.#starts[0]
+        if (oldestMs === undefined || !this.#isShort()) break
+        await this.#clock.sleep(Math.max(1, oldestMs + this.#windowMs - this.#clock.now()), loop.signal)
       }
     } catch {
       // nobody waits any more
-    } finally {
-      this.#returning = undefined
-      if (this.#waiting > 0) void this.#returnOldStarts()
     }
+    this.#returning = undefined
+    if (loop.signal.aborted && this.#waiting > 0) void this.#returnOldStarts()
+  }
+
+  /** Whether more calls wait than the window has places for. */
+  #isShort(): boolean {
+    return this.#waiting + this.#starts.length > this.callsPerMinute
   }
 
   /** Drops the starts that have left the window and returns their number. */
