@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import type { Cli } from './cli.ts'
-import { COMMANDS } from './commands/index.ts'
+import type { Cli, Register } from './cli.ts'
 import type { Terminal } from './output.ts'
 
-/** The whole command line: global flags and every command of commands/. */
-export function createProgram(cli: Cli, terminal: Terminal): Command {
+/** The whole command line: global flags and `commands`. */
+export function createProgram(cli: Cli, terminal: Terminal, commands: readonly Register[]): Command {
   const program = new Command('tapelake')
     .description('Records market data into a Parquet lake that can be trusted, and plays it back.')
     .usage('<command> [flags]')
@@ -24,7 +23,7 @@ export function createProgram(cli: Cli, terminal: Terminal): Command {
       getErrHasColors: () => false,
     })
   addGlobalFlags(program)
-  for (const register of COMMANDS) register(program, cli)
+  for (const register of commands) register(program, cli)
   return program
 }
 

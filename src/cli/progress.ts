@@ -83,7 +83,10 @@ async function bar({ total, label, stream }: ProgressOptions): Promise<Progress>
   return {
     update: (done, fields = {}) => line.update(done, { text: progressText(fields) }),
     setTotal: (next) => line.setTotal(next),
-    note: (text) => bars.log(`${text}\n`),
+    note(text) {
+      bars.log(`${text}\n`)
+      bars.update() // else it waits for the next one, which may never come
+    },
     stop: () => bars.stop(),
   }
 }

@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { KEY_NAMES } from '../core/config/key-names.ts'
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import { createRedactor, type Redactor } from '../core/redact.ts'
-import { createCli, type Cli } from './cli.ts'
+import { createCli, type Cli, type Register } from './cli.ts'
+import { COMMANDS } from './commands/index.ts'
 import {
   asPipelineError,
   exitCodeOf,
@@ -19,12 +20,14 @@ export interface RunCliOptions {
   readonly terminal: Terminal
   /** Ends the process when a command does not. */
   readonly onStuck: (exitCode: ExitCode) => void
+  /** Default: those of commands/. */
+  readonly commands?: readonly Register[]
 }
 
 /** Runs one command line to its end and tells its exit code. Never throws. */
-export async function runCli({ terminal, onStuck }: RunCliOptions): Promise<ExitCode> {
+export async function runCli({ terminal, onStuck, commands = COMMANDS }: RunCliOptions): Promise<ExitCode> {
   const cli = createCli({ terminal, onStuck })
-  const program = createProgram(cli, terminal)
+  const program = createProgram(cli, terminal, commands)
   try {
     await program.parseAsync([...terminal.argv], { from: 'user' })
     return cli.exitCode
@@ -51,6 +54,14 @@ async function report(error: unknown, { terminal, cli, program }: World): Promis
   const out = cli.current?.out ?? createOutput({ terminal, quiet: false, color: false })
   if (flags.json && !out.hasJson) out.json('tapelake.error', 1, failureDocument(failure, exitCode, redactor))
   return exitCode
+}
+
+/** Tells of an error that nobody waited for. */
+export function reportFault(error: unknown, { argv, env, stderr }: Terminal): ExitCode {
+  const failure = asPipelineError(error, 'tapelake')
+  const redactor = createRedactor(KEY_NAMES.map((name) => env[name]))
+  stderr.write(failureText(failure, { redactor, stack: flagsIn(argv).verbose > 1 }))
+  return failure.exitCode
 }
 
 /** The reader of our output has gone (`tapelake query … | head`): nothing to complain about. */

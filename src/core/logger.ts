@@ -44,6 +44,8 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
         level: (label) => ({ level: label }),
         log: (fields) => redactor.value(fields) as Record<string, unknown>,
       },
+      // pino's own would fold the causes into one message
+      serializers: { err: (error: unknown) => redactor.value(error) },
       hooks: { streamWrite: (line) => redactor.text(line) },
     },
     pino.multistream(streams),

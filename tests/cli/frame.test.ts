@@ -197,7 +197,6 @@ describe('a broken configuration', () => {
     [['calendar', ...FROM_TO]],
     [['datasets']],
     [['help']],
-    [['completion', 'bash']],
     [['config', 'schema']],
   ])('does not stop %o', async (args) => {
     expect((await runHere(args, { cwd: broken })).code).toBe(0)

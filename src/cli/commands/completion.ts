@@ -5,6 +5,21 @@ import { examples } from '../program-text.ts'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
+/** Works without the package bash-completion, which tab's own script needs. Bash cuts `--flag=value` into three words. */
+const BASH_SCRIPT = `# bash completion for tapelake
+__tapelake_complete() {
+  local word words=()
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    [[ $word == '=' ]] || words+=("$word")
+  done
+  [[ \${COMP_WORDS[COMP_CWORD]} == '=' ]] && words+=('')
+  COMPREPLY=()
+  while IFS=$'\\t' read -r word _; do
+    [[ $word == :* ]] || COMPREPLY+=("$word")
+  done < <(tapelake complete -- "\${words[@]}" 2>/dev/null)
+}
+complete -o default -F __tapelake_complete tapelake`
+
 /** Values of options, by their long name. */
 type Values = Readonly<Record<string, readonly string[]>>
 
@@ -14,7 +29,8 @@ export function register(program: Command, cli: Cli): void {
     .addArgument(new Argument('<shell>').choices(SHELLS))
     .description('print a completion script for a shell')
     .action(
-      cli.bareAction(async (_context, _options, shell: string) => {
+      cli.bareAction(async ({ out }, _options, shell: string) => {
+        if (shell === 'bash') return out.line(BASH_SCRIPT)
         const { default: tab } = await import('@bomb.sh/tab')
         tab.setup(program.name(), program.name(), shell)
       }),

@@ -1,0 +1,35 @@
+import type { ExitCode } from '../core/errors.ts'
+import type { Register } from './cli.ts'
+import { flushed, type Terminal } from './output.ts'
+import { isBrokenPipe, reportFault, runCli } from './run.ts'
+
+/**
+ * Runs the program in `host` (normally `process`) and ends the process with its exit code, once
+ * everything that it printed has left.
+ *
+ * @param commands default: those of commands/
+ */
+export async function startProgram(host: NodeJS.Process, commands?: readonly Register[]): Promise<never> {
+  const { stdout, stderr, env } = host
+  const terminal: Terminal = { argv: host.argv.slice(2), env, cwd: host.cwd(), stdout, stderr }
+  let exitCode: ExitCode = 0
+
+  const end = async (code: ExitCode): Promise<never> => {
+    exitCode = code
+    await flushed(stdout)
+    await flushed(stderr)
+    // Not left to the event loop: an idle keep-alive socket must not hold the program.
+    return host.exit(code)
+  }
+  // A reader that goes away ends the program quietly; whatever was committed stays.
+  stdout.on('error', (error) => {
+    if (!isBrokenPipe(error)) throw error
+    host.exit(exitCode)
+  })
+  stderr.on('error', () => undefined)
+  const onFault = (error: unknown) => void end(reportFault(error, terminal))
+  host.on('uncaughtException', onFault)
+  host.on('unhandledRejection', onFault)
+
+  return end(await runCli({ terminal, onStuck: (code) => void end(code), ...(commands && { commands }) }))
+}
