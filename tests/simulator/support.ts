@@ -42,7 +42,11 @@ afterAll(async () => {
 })
 
 /** GETs a path (or a whole URL) with a key in the header. */
-export async function get(simulator: Simulator, path: string, headers: Record<string, string> = {}): Promise<Got> {
+export async function get(
+  simulator: Simulator,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<Got> {
   const url = path.startsWith('http') ? path : simulator.url + path
   const response = await fetch(url, { headers: { authorization: 'Bearer a-key', ...headers } })
   const text = await response.text()
