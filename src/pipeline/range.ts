@@ -83,5 +83,6 @@ const endSession = (calendar: ExchangeCalendar, to: string): string =>
 
 /** The session `count - 1` sessions before `end`, or the first of the calendar. */
 function sessionsBack(calendar: ExchangeCalendar, end: string, count: number): string {
-  return calendar.between(calendar.firstDate, end).at(-count)?.date ?? calendar.firstDate
+  const sessions = calendar.between(calendar.firstDate, end)
+  return (sessions.at(-count) ?? sessions[0])?.date ?? end
 }
