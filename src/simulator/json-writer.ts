@@ -36,7 +36,7 @@ export class JsonWriter {
     return this
   }
 
-  /** A whole number within ±2^53. */
+  /** A whole number from 0 to 2^53. */
   int(value: number): this {
     this.reserve(20)
     this.digits(value)
@@ -81,10 +81,6 @@ export class JsonWriter {
   }
 
   private digits(value: number): void {
-    if (value < 0) {
-      this.buffer[this.at++] = 0x2d
-      value = -value
-    }
     if (value > MAX_INT32) {
       const high = Math.floor(value / 1_000_000)
       this.digits(high)

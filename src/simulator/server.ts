@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../core/errors.ts'
+import { messageOf, UsageError } from '../core/errors.ts'
 import { admit, answer, type Answering, keyOf, requestIdOf } from './answering.ts'
 import { Refusal } from './call.ts'
 import { createInjector, type Sent } from './faults/inject.ts'
@@ -50,6 +50,8 @@ export interface Simulator {
 /**
  * Starts a server that speaks the vendor's REST API over seeded, synthetic data. Every answer says so in
  * the header `X-Tapelake-Simulator`.
+ *
+ * @throws {UsageError} for an unknown plan, or a port that cannot be had
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { port = 0, host = '127.0.0.1', seed = 1, latencyMs = 0 } = options
@@ -113,6 +115,11 @@ async function listen(server: Server, port: number, host: string): Promise<Omit<
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)
+  }).catch((error: unknown) => {
+    throw new UsageError(`the simulator cannot listen on ${host}:${port}: ${messageOf(error)}`, {
+      hint: 'Give another port; 0 takes any free one.',
+      cause: error,
+    })
   })
   const { port: bound } = server.address() as AddressInfo
   return {

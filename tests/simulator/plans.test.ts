@@ -93,6 +93,14 @@ describe('plans', () => {
     expect((await get(simulator, '/v3/trades/SPY?timestamp=2017-06-01&limit=1')).status).toBe(200)
   })
 
+  test('a port that is taken, or none at all, is refused at the start', async () => {
+    const { port } = await simulate()
+    await expect(startSimulator({ port })).rejects.toThrow(UsageError)
+    await expect(startSimulator({ port: 70_000 })).rejects.toThrow(
+      'the simulator cannot listen on 127.0.0.1:70000',
+    )
+  })
+
   test('an unknown plan is refused at the start', async () => {
     await expect(startSimulator({ plan: 'gold' as 'free' })).rejects.toThrow(UsageError)
   })
