@@ -2,7 +2,7 @@ import type { DuckDBDataChunk, DuckDBListVector, DuckDBVector } from '@duckdb/no
 import { NS_NULL, type Batch, type ColumnData, type ColumnSchema } from '../../core/batch.ts'
 import { SchemaError } from '../../core/errors.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
-import { buffersOf } from './duckdb-vectors.ts'
+import { buffersOf, eachNull } from './duckdb-vectors.ts'
 
 /**
  * Gathers DuckDB's chunks (at most 2,048 rows each) into one batch, straight from the buffers of their vectors.
@@ -67,16 +67,6 @@ function columnBuilder({ name, type }: ColumnSchema, maxRows: number): ColumnBui
       return new StringBuilder(maxRows)
     case 'int_list':
       return new ListBuilder(maxRows)
-  }
-}
-
-/** Calls `onNull` for every null row of `vector`; costs nothing where there is none. */
-function eachNull(vector: DuckDBVector, onNull: (row: number) => void): void {
-  const { data } = buffersOf<unknown>(vector).validity
-  if (!data) return
-  const words = new Uint32Array(data.buffer, data.byteOffset, data.length * 2)
-  for (let row = 0; row < vector.itemCount; row++) {
-    if ((words[row >>> 5]! & (1 << (row & 31))) === 0) onNull(row)
   }
 }
 

@@ -3,7 +3,7 @@ import { NS_NULL, type ListColumn, type StringColumn } from '../../core/batch.ts
 import type { DuckDbModule } from './duckdb-instance.ts'
 
 /**
- * Fills DuckDB's vectors (at most 2,048 values each) from columns of a batch, without an object or a BigInt per
+ * Fills and reads DuckDB's vectors (at most 2,048 values each) from and into columns, without an object or a BigInt per
  * value. Missing values become bits of the validity mask, never NaN.
  *
  * The buffers of a vector are private in the binding's typings; {@link buffersOf} is the one place that reaches
@@ -16,6 +16,16 @@ interface VectorBuffers<Items> {
 
 export const buffersOf = <Items>(vector: DuckDBVector): VectorBuffers<Items> =>
   vector as unknown as VectorBuffers<Items>
+
+/** Calls `onNull` for every null row of `vector`; costs nothing where there is none. */
+export function eachNull(vector: DuckDBVector, onNull: (row: number) => void): void {
+  const { data } = buffersOf<unknown>(vector).validity
+  if (!data) return
+  const words = new Uint32Array(data.buffer, data.byteOffset, data.length * 2)
+  for (let row = 0; row < vector.itemCount; row++) {
+    if ((words[row >>> 5]! & (1 << (row & 31))) === 0) onNull(row)
+  }
+}
 
 /** Called for a value that the column cannot hold; it throws. */
 export type OnUnfit = (row: number, value: number) => never
