@@ -33,6 +33,8 @@ export interface Output {
   readonly stream: TerminalStream
   /** One document on stdout, beginning with `schema: {name, version}`. Bigints beyond 2^53 become strings. */
   json(name: string, version: number, document: object): void
+  /** Like `json`, for one long list: `write` puts the JSON of `key` on stdout, in its own time. */
+  jsonAround(name: string, version: number, key: string, write: () => Promise<void>): Promise<void>
   /** A table for people on stdout. */
   table(head: readonly string[], rows: readonly (readonly string[])[], options?: TableOptions): Promise<void>
   /** One line of data on stdout. */
@@ -72,6 +74,12 @@ export function createOutput({ terminal, quiet, color }: OutputOptions): Output 
       hasJson = true
       const whole = { schema: { name, version }, ...document }
       stdout.write(`${JSON.stringify(whole, plainNumber, 2)}\n`)
+    },
+    async jsonAround(name, version, key, write) {
+      hasJson = true
+      stdout.write(`${JSON.stringify({ schema: { name, version } }).slice(0, -1)},${JSON.stringify(key)}:`)
+      await write()
+      stdout.write('}\n')
     },
     async table(head, rows, { right = [] } = {}) {
       const { default: Table } = await import('cli-table3')

@@ -1,4 +1,4 @@
-import { formatDuration, formatNumber } from './format.ts'
+import { formatDuration, formatNumber, plural } from './format.ts'
 import type { TerminalStream } from './output.ts'
 
 /** Without a terminal, a line is written this often. */
@@ -57,9 +57,9 @@ function silent(stream: TerminalStream, notes: boolean): Progress {
 /** `12,345 rows · 3 calls · 1 min 5 s left · SPY 2025-01` */
 export function progressText({ rows, sessions, calls, etaMs, at }: ProgressFields): string {
   const parts = [
-    rows === undefined ? '' : `${formatNumber(rows)} rows`,
-    sessions === undefined ? '' : `${formatNumber(sessions)} sessions`,
-    calls === undefined ? '' : `${formatNumber(calls)} calls`,
+    rows === undefined ? '' : plural(rows, 'row'),
+    sessions === undefined ? '' : plural(sessions, 'session'),
+    calls === undefined ? '' : plural(calls, 'call'),
     etaMs === undefined ? '' : `${formatDuration(etaMs)} left`,
     at ?? '',
   ]

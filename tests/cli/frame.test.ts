@@ -193,14 +193,12 @@ describe('a broken configuration', () => {
     },
   )
 
-  test.each([
-    [['calendar', ...FROM_TO]],
-    [['datasets']],
-    [['help']],
-    [['config', 'schema']],
-  ])('does not stop %o', async (args) => {
-    expect((await runHere(args, { cwd: broken })).code).toBe(0)
-  })
+  test.each([[['calendar', ...FROM_TO]], [['datasets']], [['help']], [['config', 'schema']]])(
+    'does not stop %o',
+    async (args) => {
+      expect((await runHere(args, { cwd: broken })).code).toBe(0)
+    },
+  )
 })
 
 describe('a key never shows', () => {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { UsageError } from '../../core/errors.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import type { Cli } from '../cli.ts'
 import type { BareContext } from '../context.ts'
@@ -34,6 +35,7 @@ async function calendar(context: BareContext, flags: CalendarFlags): Promise<voi
   const exchange = calendarOf(flags.exchange)
   const from = parseDate(flags.from ?? (await today(context, exchange.timeZone)))
   const to = flags.to === undefined ? addDays(from, DEFAULT_DAYS) : parseDate(flags.to)
+  if (from > to) throw new UsageError(`--from ${from} is after --to ${to}`)
   const sessions = exchange.between(from, to)
 
   const { out } = context

@@ -5,7 +5,13 @@ import type { Cli } from '../cli.ts'
 import { exitCodesText } from '../exit-codes.ts'
 
 /** Help that belongs to no command. */
-const TOPICS: Readonly<Record<string, () => string>> = { 'exit-codes': exitCodesText }
+const TOPICS: Readonly<Record<string, () => Promise<string>>> = {
+  'exit-codes': async () => exitCodesText(),
+  faults: async () => {
+    const { describeFaults } = await import('../../simulator/index.ts')
+    return `Faults of tapelake simulator --fault:\n\n${describeFaults()}\n`
+  },
+}
 
 export function register(program: Command, cli: Cli): void {
   program
@@ -15,7 +21,7 @@ export function register(program: Command, cli: Cli): void {
     .action(
       cli.bareAction(async ({ out }, _options, path: readonly string[]) => {
         const topic = path.length === 1 ? TOPICS[path[0]!] : undefined
-        out.stream.write(topic ? topic() : commandAt(program, path).helpInformation())
+        out.stream.write(topic ? await topic() : commandAt(program, path).helpInformation())
       }),
     )
 }

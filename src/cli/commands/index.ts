@@ -7,6 +7,7 @@ import { register as datasets } from './datasets.ts'
 import { register as doctor } from './doctor.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
+import { register as query } from './query.ts'
 import { register as simulator } from './simulator.ts'
 import { register as status } from './status.ts'
 import { register as verify } from './verify.ts'
@@ -15,6 +16,7 @@ import { register as verify } from './verify.ts'
 export const COMMANDS: readonly Register[] = [
   backfill,
   plan,
+  query,
   status,
   verify,
   datasets,

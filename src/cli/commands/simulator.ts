@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { UsageError } from '../../core/errors.ts'
 import type { Simulator } from '../../simulator/index.ts'
-import { instant, wholeNumber } from '../arguments.ts'
+import { collect, instant, wholeNumber } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { formatNumber } from '../format.ts'
@@ -9,6 +10,7 @@ import { examples } from '../program-text.ts'
 interface SimulatorFlags {
   readonly now?: number
   readonly callsPerMinute?: number
+  readonly fault?: readonly string[]
 }
 
 /** Any key will do. */
@@ -23,6 +25,7 @@ export function register(program: Command, cli: Cli): void {
     .option('--plan <name>', 'plan to imitate: free, starter, developer, advanced, unlimited')
     .option('--latency-ms <n>', 'wait before each answer')
     .option('--calls-per-minute <n>', "overrides the plan's limit; 0 = none", wholeNumber(0))
+    .option('--fault <spec>', 'NAME or NAME:option=value,… (repeatable); see tapelake help faults', collect)
     .option('--now <instant>', 'start at this instant, e.g. 2025-06-02T20:00:00Z', instant)
     .action(
       cli.action(simulator, {
@@ -39,16 +42,23 @@ export function register(program: Command, cli: Cli): void {
     command,
     ['simulator --port 8080', 'then, in another terminal, use the lines that it prints'],
     ['simulator --plan free', 'five calls a minute, two years'],
+    ['simulator --fault 429:first=2 --fault slow:delay-ms=500', 'a bad day; see tapelake help faults'],
   )
 }
 
 async function simulator(context: RunContext, flags: SimulatorFlags): Promise<void> {
   const { port, seed, plan, latencyMs } = context.config.settings.simulator
-  const { startSimulator } = await import('../../simulator/index.ts')
+  const { parseFault, startSimulator } = await import('../../simulator/index.ts')
   const running = await startSimulator({
     ...{ port, seed, plan, latencyMs },
+    faults: (flags.fault ?? []).map(parseFault),
     now: clockFrom(flags.now) ?? context.now,
     ...(flags.callsPerMinute !== undefined && { callsPerMinute: flags.callsPerMinute }),
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    throw new UsageError(`port ${port} is taken`, {
+      hint: 'Choose another with --port; 0 takes any free one.',
+    })
   })
   announce(context, running, { seed, plan })
   await aborted(context.signals.immediate)

@@ -1,0 +1,39 @@
+import { createWriteStream } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { isAbsolute, relative, resolve } from 'node:path'
+import type { Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { UsageError } from '../core/errors.ts'
+import { asDiskError, fsyncFile } from '../lake/durable.ts'
+import type { RunContext } from './context.ts'
+
+/**
+ * Writes the file `path` (relative to where the program was started) by `write`, so that it is there
+ * whole or not at all; an older file of that name stays until then.
+ *
+ * @throws {UsageError} when it would lie inside the data directory, where only the lake writes
+ * @throws {DiskError} what the operating system refuses
+ */
+export async function writeWhole(
+  path: string,
+  { terminal, config }: Pick<RunContext, 'terminal' | 'config'>,
+  write: (file: Writable) => Promise<void>,
+): Promise<void> {
+  const target = resolve(terminal.cwd, path)
+  const inside = relative(config.dataDir, target)
+  if (!inside.startsWith('..') && !isAbsolute(inside))
+    throw new UsageError(`--output ${path} lies inside the data directory`, { hint: 'Choose another place.' })
+  const temporary = `${target}.${process.pid}.tmp`
+  const file = createWriteStream(temporary)
+  try {
+    await write(file)
+    file.end()
+    await finished(file)
+    await fsyncFile(temporary)
+    await rename(temporary, target)
+  } catch (error) {
+    file.destroy()
+    await rm(temporary, { force: true })
+    throw asDiskError(error, target)
+  }
+}

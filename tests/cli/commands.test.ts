@@ -1,0 +1,286 @@
+import { execFile } from 'node:child_process'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { DATASETS } from '../../src/market/datasets/index.ts'
+import { CLI_BIN, cliEnv, freshFolder, runCli, runCliJson, runHere } from '../support/cli.ts'
+
+const here = { here: true }
+
+describe('calendar', () => {
+  test('lists sessions with their instants in UTC, early closes and closures', async () => {
+    const { document } = await runCliJson(['calendar', '--from', '2025-07-02', '--to', '2025-07-07'], here)
+    expect(document).toEqual({
+      schema: { name: 'tapelake.calendar', version: 1 },
+      exchange: 'XNYS',
+      name: expect.any(String) as string,
+      timeZone: 'America/New_York',
+      from: '2025-07-02',
+      to: '2025-07-07',
+      sessions: [
+        session('2025-07-02', 'T20:00:00Z', '2025-07-03T00:00:00Z', false),
+        session('2025-07-03', 'T17:00:00Z', '2025-07-03T21:00:00Z', true),
+        session('2025-07-07', 'T20:00:00Z', '2025-07-08T00:00:00Z', false),
+      ],
+      closures: [{ date: '2025-07-04', reason: 'Independence Day' }],
+    })
+  })
+
+  function session(date: string, close: string, extendedClose: string, earlyClose: boolean) {
+    return {
+      date,
+      open: `${date}T13:30:00Z`,
+      close: `${date}${close}`,
+      extendedOpen: `${date}T08:00:00Z`,
+      extendedClose,
+      earlyClose,
+    }
+  }
+
+  test('shows a table, and says so where there is no session', async () => {
+    const { stdout } = await runHere(['calendar', '--from', '2025-07-03', '--to', '2025-07-03'])
+    expect(stdout).toMatch(/^2025-07-03 {2}2025-07-03T13:30:00Z .* early close$/m)
+    const none = await runHere(['calendar', '--from', '2025-07-04', '--to', '2025-07-06'])
+    expect(none.stderr).toBe('XNYS has no session from 2025-07-04 to 2025-07-06.\n')
+    expect(none.stdout).toBe('')
+  })
+
+  test('begins today, by the clock of the exchange, where nothing is said', async () => {
+    const env = { TAPELAKE_NOW: '2025-07-08T01:00:00Z' }
+    const { document } = await runCliJson(['calendar'], { here: true, env })
+    expect(document).toMatchObject({ from: '2025-07-07', to: '2025-08-06' })
+  })
+
+  test('refuses a range that is the wrong way round', async () => {
+    const { code, stderr } = await runHere(['calendar', '--from', '2025-07-08', '--to', '2025-07-07'])
+    expect(stderr).toContain('--from 2025-07-08 is after --to 2025-07-07')
+    expect(code).toBe(2)
+  })
+})
+
+describe('datasets', () => {
+  test('lists them all, shows one, and gives full definitions', async () => {
+    const all = await runHere(['datasets'])
+    for (const { name } of DATASETS) expect(all.stdout).toContain(name)
+    const one = await runHere(['datasets', 'trades'])
+    expect(one.stdout).toMatch(/^sip_timestamp_ns +ns +ns since epoch, UTC/m)
+    const { document } = await runCliJson(['datasets', 'splits'], here)
+    expect(document['datasets']).toEqual(DATASETS.filter(({ name }) => name === 'splits'))
+  })
+
+  test('writes Markdown for documentation', async () => {
+    const { stdout } = await runHere(['datasets', '--markdown'])
+    expect(stdout.match(/^## /gm)).toHaveLength(DATASETS.length)
+    expect(stdout).toContain(
+      '| `timestamp` | timestamp |  | µs since epoch, UTC | Start of the bar, inclusive. |',
+    )
+  })
+})
+
+describe('config', () => {
+  test('check names the files that are in order', async () => {
+    const cwd = freshFolder()
+    expect((await runHere(['config', 'check'], { cwd })).stdout).toContain('no config files')
+    mkdirSync(join(cwd, 'config'))
+    writeFileSync(join(cwd, 'config/sinks.yaml'), 'sinks:\n')
+    expect((await runHere(['config', 'check'], { cwd })).stdout).toContain(join(cwd, 'config/sinks.yaml'))
+    const { document } = await runCliJson(['config', 'check'], { here: true, cwd })
+    expect(document).toMatchObject({ valid: true, configFiles: [join(cwd, 'config/sinks.yaml')] })
+  })
+
+  test('show resolves what depends on other settings', async () => {
+    const env = { TAPELAKE__SINKS__PARQUET__ENGINE: 'parquetjs-lite' }
+    const { stdout } = await runHere(['config', 'show'], { env })
+    expect(stdout).toMatch(/^sinks\.parquet\.compression +snappy$/m)
+    expect(stdout).toMatch(/^sources\.polygon\.callsPerMinute +5$/m)
+  })
+
+  test('schema is a JSON Schema', async () => {
+    const { stdout } = await runHere(['config', 'schema'])
+    expect(JSON.parse(stdout)).toMatchObject({ $schema: 'https://json-schema.org/draft/2020-12/schema' })
+  })
+})
+
+describe('a lake of two sessions', () => {
+  const dataDir = freshFolder()
+  const env = { TAPELAKE_DATA_DIR: dataDir, TAPELAKE_NOW: '2025-06-10T21:00:00Z' }
+
+  beforeAll(async () => {
+    const args = ['backfill', '--ticker', 'SPY', '--from', '2025-06-05', '--to', '2025-06-06']
+    const { code, stderr } = await runHere([...args, '--source', 'simulator', '--no-progress'], { env })
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
+
+  test('status tells ranges, rows and bytes', async () => {
+    const { document } = await runCliJson(['status'], { here: true, env })
+    expect(document).toMatchObject({
+      schema: { name: 'tapelake.status', version: 1 },
+      provenance: 'synthetic',
+    })
+    const [series, ...rest] = document['series'] as Record<string, unknown>[]
+    expect(series).toMatchObject({
+      dataset: 'equity_bars_1m',
+      ticker: 'SPY',
+      first: '2025-06-05',
+      last: '2025-06-06',
+      files: 1,
+      cells: { complete: 2, missing: 0 },
+      holes: [],
+    })
+    expect(series?.['rows']).toBeGreaterThan(780)
+    expect(rest).toEqual([])
+    const { stdout, stderr } = await runHere(['status'], { env })
+    expect(stdout).toMatch(/^equity_bars_1m +SPY +2025-06-05 +2025-06-06 +[\d,]+ +[\d.]+ KiB +1 +2 +0$/m)
+    expect(stderr).toBe('This lake holds synthetic data from the simulator.\n')
+  })
+
+  test('status and verify can be asked for one dataset or ticker', async () => {
+    for (const only of [
+      ['--ticker', 'QQQ'],
+      ['--dataset', 'trades'],
+      ['--dataset', 'splits', '--dataset', 'dividends'],
+    ]) {
+      const { document } = await runCliJson(['status', ...only], { here: true, env })
+      expect(document['series']).toEqual([])
+    }
+    const { document } = await runCliJson(['verify', '--ticker', 'SPY', '--dataset', 'bars_1m'], {
+      here: true,
+      env,
+    })
+    expect(document).toMatchObject({ series: 1, files: 1, findings: [] })
+  })
+
+  test('verify finds it in order', async () => {
+    const { code, stdout } = await runHere(['verify'], { env })
+    expect(stdout).toMatch(/^In order: 1 series, 1 file, [\d,]+ rows, [\d.]+ KiB\.\n$/)
+    expect(code).toBe(0)
+  })
+
+  test('holes are told with their reasons', async () => {
+    const root = freshFolder()
+    const args = [
+      'backfill',
+      '--ticker',
+      'SPY',
+      '--from',
+      '2025-06-09',
+      '--to',
+      '2025-06-10',
+      '--source',
+      'simulator',
+    ]
+    const early = { TAPELAKE_DATA_DIR: root, TAPELAKE_NOW: '2025-06-10T15:00:00Z' }
+    await runHere(args, { env: early })
+    const { document } = await runCliJson(['status'], { here: true, env: early })
+    const [series] = document['series'] as { cells: Record<string, number> }[]
+    expect(series?.cells).toMatchObject({ complete: 1, pending: 1 })
+  })
+
+  test('verify names a file that was changed, exit 3, and status still reads', async () => {
+    const folder = join(dataDir, 'lake/equity_bars_1m/ticker=SPY/month=2025-06')
+    const name = readdirSync(folder).find((file) => file.endsWith('.parquet'))!
+    appendFileSync(join(folder, name), 'x')
+    const { code, stdout } = await runHere(['verify', '--no-progress'], { env })
+    expect(stdout).toContain(`lake/equity_bars_1m/ticker=SPY/month=2025-06/${name}`)
+    expect(stdout).toMatch(/differences in 1 series/)
+    expect(code).toBe(3)
+    rmSync(join(folder, name))
+    const { document } = await runCliJson(['verify'], { here: true, env })
+    expect(document['findings']).toMatchObject([
+      { problem: 'file_missing', dataset: 'equity_bars_1m', ticker: 'SPY' },
+    ])
+  })
+
+  test('an empty folder is an empty lake', async () => {
+    const nothing = { TAPELAKE_DATA_DIR: join(freshFolder(), 'none') }
+    expect((await runHere(['status'], { env: nothing })).stderr).toContain('Nothing is held in')
+    expect((await runHere(['verify'], { env: nothing })).code).toBe(0)
+    expect(existsSync(nothing.TAPELAKE_DATA_DIR)).toBe(false)
+  })
+
+  test('one that a newer version made is refused', async () => {
+    const root = freshFolder()
+    const stamp = { schema: { name: 'tapelake.lake', version: 99 }, provenance: 'real', createdAt: 'now' }
+    writeFileSync(join(root, 'lake.json'), JSON.stringify(stamp))
+    const { code, stderr } = await runHere(['status', '--data-dir', root])
+    expect(stderr).toContain('lake format 99')
+    expect(code).toBe(2)
+  })
+})
+
+describe('simulator', () => {
+  test('prints what to set, as JSON too, and uses its flags', async () => {
+    const { stdout, code } = await runCli(
+      ['simulator', '--json', '--seed', '7', '--plan', 'free', '--now', '2025-06-02T20:00:00Z'],
+      {
+        signals: [{ after: /\}\n$/, send: 'SIGINT' }],
+      },
+    )
+    const document = JSON.parse(stdout) as { url: string; port: number }
+    expect(document).toMatchObject({
+      schema: { name: 'tapelake.simulator', version: 1 },
+      seed: 7,
+      plan: 'free',
+      env: { POLYGON_REST_URL: document.url, POLYGON_API_KEY: 'simulator' },
+    })
+    expect(document.url).toBe(`http://127.0.0.1:${document.port}`)
+    expect(code).toBe(0)
+  })
+
+  test('refuses a port that is taken', async () => {
+    const { createServer } = await import('node:http')
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address() as { port: number }
+    const { code, stderr } = await runHere(['simulator', '--port', String(port)])
+    server.close()
+    expect(stderr).toContain(`port ${port} is taken`)
+    expect(code).toBe(2)
+  })
+})
+
+describe('completion', () => {
+  const complete = async (...words: string[]) => {
+    const { stdout } = await runCli(['complete', '--', ...words])
+    return stdout
+      .split('\n')
+      .flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]))
+  }
+
+  test('knows commands, subcommands, flags and their values', async () => {
+    expect(await complete('cal')).toEqual(['calendar'])
+    expect(await complete('config', '')).toEqual(['show', 'check', 'schema'])
+    expect(await complete('status', '--da')).toEqual(['--dataset', '--data-dir'])
+    expect(await complete('status', '--dataset', 'equity_t')).toEqual(['equity_trades'])
+    expect(await complete('calendar', '--exchange', 'XN')).toEqual(['XNYS'])
+    expect(await complete('completion', '')).toEqual(['bash', 'zsh', 'fish'])
+    expect(await complete('datasets', 'sp')).toEqual(['splits'])
+  })
+
+  test.each(['zsh', 'fish'])('prints a script for %s that asks the program', async (shell) => {
+    const { stdout, code } = await runCli(['completion', shell])
+    expect(stdout).toContain('tapelake complete --')
+    expect(code).toBe(0)
+  })
+
+  test('works in bash', async () => {
+    const bin = freshFolder()
+    writeFileSync(join(bin, 'tapelake'), `#!/bin/sh\nexec "${process.execPath}" "${CLI_BIN}" "$@"\n`, {
+      mode: 0o755,
+    })
+    const script = `
+      source <(tapelake completion bash)
+      COMP_WORDS=(tapelake status --dataset = equity_t) COMP_CWORD=4
+      __tapelake_complete; echo "\${COMPREPLY[*]}"
+      COMP_WORDS=(tapelake '') COMP_CWORD=1
+      __tapelake_complete; echo "\${COMPREPLY[*]}"`
+    const { PATH = '', ...rest } = cliEnv()
+    const env = { ...rest, PATH: bin + delimiter + PATH }
+    const { stdout } = await promisify(execFile)('bash', ['--norc', '-c', script], { env })
+    const [dataset, commands] = stdout.split('\n')
+    expect(dataset).toBe('equity_trades')
+    expect(commands?.split(' ')).toEqual(expect.arrayContaining(['backfill', 'status', 'config', 'help']))
+  })
+})
