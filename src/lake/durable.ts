@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
 import { TEMPORARY_SUFFIX } from './layout.ts'
 
@@ -37,9 +37,10 @@ export async function fsyncFile(path: string): Promise<void> {
 /** Creates `folder` and its parents; each new entry is durable in its parent. */
 export async function makeFolder(folder: string): Promise<void> {
   await onDisk(folder, async () => {
-    const firstNew = await mkdir(folder, { recursive: true })
+    const whole = resolve(folder) // as mkdir names what it made: absolute, without `..` or a slash at the end
+    const firstNew = await mkdir(whole, { recursive: true })
     if (firstNew === undefined) return
-    for (let made = folder; ; made = dirname(made)) {
+    for (let made = whole; ; made = dirname(made)) {
       await fsyncFolder(dirname(made))
       if (made === firstNew) return
     }

@@ -4,7 +4,7 @@ import { DATASETS } from '../market/datasets/index.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import type { ParquetEngine } from './engine.ts'
 import { createEngine } from './engines/index.ts'
-import { dataPaths, decodeTicker, type SeriesId } from './layout.ts'
+import { dataPaths, decodeTicker, encodeTicker, type SeriesId } from './layout.ts'
 import { viewSeries, type SeriesView } from './series-store.ts'
 import { readStamp, type LakeStamp } from './stamp.ts'
 import { statusOf, type SeriesStatus } from './status.ts'
@@ -81,5 +81,14 @@ async function tickersOf(root: string, dataset: DatasetDefinition): Promise<stri
     ...ledgers.flatMap((name) => /^(.+)\.(?:json|next)$/.exec(name)?.[1] ?? []),
     ...folders.flatMap((name) => /^ticker=(.+)$/.exec(name)?.[1] ?? []),
   ]
-  return [...new Set(names.map(decodeTicker))].sort()
+  return [...new Set(names.filter(isTicker).map(decodeTicker))].sort()
+}
+
+/** False for names that tapelake does not give: somebody else's folder is not a series. */
+function isTicker(component: string): boolean {
+  try {
+    return encodeTicker(decodeTicker(component)) === component
+  } catch {
+    return false
+  }
 }

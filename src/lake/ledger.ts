@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LakeMismatchError, IntegrityError } from '../core/errors.ts'
-import type { SeriesId } from './layout.ts'
+import { seriesFolder, type SeriesId } from './layout.ts'
 
 /**
  * The ledger: the JSON checkpoint of one series. It says which sessions are settled and how, and which Parquet
@@ -36,7 +36,7 @@ const cellSchema = z.object({
 })
 export type Cell = z.infer<typeof cellSchema>
 
-const originSchema = z.object({
+export const originSchema = z.object({
   source: z.string(),
   run: z.string(),
   request: z.string(),
@@ -90,34 +90,42 @@ export function emptyLedger({ dataset, ticker }: SeriesId): Ledger {
 }
 
 /**
- * The ledger in `text`, checked.
+ * The ledger of `series` in `text`, checked.
  *
- * @throws {IntegrityError} when it is torn or edited into something else; the caller may rebuild it
+ * @throws {IntegrityError} when it is torn, edited into something else, or another series' ledger; the caller
+ *   may rebuild it
  * @throws {LakeMismatchError} when a newer tapelake wrote it
  */
-export function parseLedger(text: string, path: string): Ledger {
+export function parseLedger(text: string, path: string, series: SeriesId): Ledger {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch (cause) {
     throw new IntegrityError(`ledger ${path} is not whole JSON`, { cause })
   }
-  refuseNewer(json, path)
+  const { schema } = (json ?? {}) as { schema?: { version?: unknown } }
+  refuseNewer(path, 'format', schema?.version, LEDGER_VERSION)
   const parsed = ledgerSchema.safeParse(json)
-  if (parsed.success) return parsed.data
-  throw new IntegrityError(`ledger ${path} is damaged: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success) throw new IntegrityError(`ledger ${path} is damaged: ${z.prettifyError(parsed.error)}`)
+  assertOwn(parsed.data, path, series)
+  refuseNewer(path, `version of ${series.dataset.name}`, parsed.data.datasetVersion, series.dataset.version)
+  return parsed.data
 }
 
-function refuseNewer(json: unknown, path: string): void {
-  const version = (json as { schema?: { version?: unknown } } | null)?.schema?.version
-  if (typeof version === 'number' && version > LEDGER_VERSION) {
-    throw new LakeMismatchError(
-      `ledger ${path} has format ${version}; this tapelake reads up to ${LEDGER_VERSION}`,
-      {
-        hint: 'Upgrade tapelake, or choose another --data-dir.',
-      },
-    )
-  }
+function refuseNewer(path: string, what: string, found: unknown, known: number): void {
+  if (typeof found !== 'number' || found <= known) return
+  throw new LakeMismatchError(`ledger ${path} has ${what} ${found}; this tapelake knows up to ${known}`, {
+    hint: 'Upgrade tapelake, or choose another --data-dir.',
+  })
+}
+
+/** A ledger that was copied or edited must not lead to files that are not its own. */
+function assertOwn({ dataset, ticker, segments }: Ledger, path: string, series: SeriesId): void {
+  if (dataset !== series.dataset.name || ticker !== series.ticker)
+    throw new IntegrityError(`ledger ${path} is that of ${dataset} ${ticker}`)
+  const folder = `${seriesFolder(series)}/`
+  const foreign = segments.find((one) => !one.path.startsWith(folder) || one.path.split('/').includes('..'))
+  if (foreign) throw new IntegrityError(`ledger ${path} names ${foreign.path}, which is not its own`)
 }
 
 /** `ledger` as text: cells and segments one per line, cells in order of date. */

@@ -1,7 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from 'libsql'
+import { z } from 'zod'
+import { sleep, throwIfAborted } from '../core/abort.ts'
 import { DiskError, LockedError, messageOf } from '../core/errors.ts'
 import { makeFolder } from './durable.ts'
 
@@ -28,8 +29,10 @@ const POLL_MS = 100
  * it with the process, so nothing stale is ever left to judge or to remove.
  *
  * @throws {LockedError} naming the holder, when it is still held after `waitMs`
+ * @throws {InterruptedError} as soon as `signal` aborts
  */
 export async function takeLock(options: LockOptions, signal: AbortSignal): Promise<Lock> {
+  throwIfAborted(signal)
   const path = join(options.folder, `${options.name}.lock`)
   await makeFolder(dirname(path))
   const { default: LibsqlDatabase } = await import('libsql')
@@ -38,7 +41,7 @@ export async function takeLock(options: LockOptions, signal: AbortSignal): Promi
     const database = tryLock(path, LibsqlDatabase)
     if (database) return await holding(path, database, options.purpose)
     if (Date.now() >= deadlineMs) throw await refusal(path, options)
-    await sleep(POLL_MS, undefined, { signal })
+    await sleep(POLL_MS, signal)
   }
 }
 
@@ -70,13 +73,21 @@ async function holding(path: string, database: Database, purpose: string): Promi
 }
 
 async function refusal(path: string, { name, waitMs }: LockOptions): Promise<LockedError> {
-  const holder = await readFile(`${path}.holder`, 'utf8').then(
-    (text) => JSON.parse(text) as { pid: number; since: string; purpose: string },
-    () => undefined,
-  )
+  const holder = await readHolder(path)
   const who = holder ? `process ${holder.pid} (${holder.purpose}, since ${holder.since})` : 'another process'
   const waited = waitMs > 0 ? ` after waiting ${Math.round(waitMs / 1000)} s` : ''
   return new LockedError(`${name} is being written by ${who}${waited}`, {
     hint: 'Let it finish, or wait for it with --wait SECONDS.',
   })
+}
+
+const holderSchema = z.object({ pid: z.int(), since: z.string(), purpose: z.string() })
+
+/** Who holds the lock, unless its note is not there yet or half written. */
+async function readHolder(path: string): Promise<z.infer<typeof holderSchema> | undefined> {
+  try {
+    return holderSchema.parse(JSON.parse(await readFile(`${path}.holder`, 'utf8')))
+  } catch {
+    return undefined
+  }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { SeriesId } from './layout.ts'
-import type { SegmentOrigin } from './ledger.ts'
+import { originSchema, type SegmentOrigin } from './ledger.ts'
 
 /** What the footer of a segment tells about its rows, so that a single file can be traced. */
 interface SegmentStory {
@@ -38,8 +38,16 @@ const storySchema = z.object({
   'tapelake.partition': z.string(),
   'tapelake.run_id': z.string(),
   'tapelake.written_at': z.string(),
-  'tapelake.origins': z.string(),
+  'tapelake.origins': z.string().transform(parseOrigins).pipe(z.array(originSchema)),
 })
+
+function parseOrigins(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
 
 /** What a segment's metadata says, or undefined where it is not one of tapelake's. */
 export function parseSegmentMetadata(metadata: Readonly<Record<string, string>>):
@@ -63,6 +71,6 @@ export function parseSegmentMetadata(metadata: Readonly<Record<string, string>>)
     partition: story['tapelake.partition'],
     runId: story['tapelake.run_id'],
     writtenAt: story['tapelake.written_at'],
-    origins: JSON.parse(story['tapelake.origins']) as SegmentOrigin[],
+    origins: story['tapelake.origins'],
   }
 }

@@ -23,6 +23,17 @@ export interface CommitReceipt {
   readonly bytes: number
 }
 
+/** Rows on their way into a commit. */
+export interface ReceivedRows {
+  readonly staged: readonly StagedSegment[]
+  /** Sessions of which rows came; those that are in no staged segment brought what the lake holds already. */
+  readonly sessions: ReadonlySet<string>
+  /** Sessions whose rows turned out to be damaged in the lake and are given up. */
+  readonly lost: readonly string[]
+}
+
+export const NO_ROWS: ReceivedRows = { staged: [], sessions: new Set(), lost: [] }
+
 /** What a sink needs from the writer of its series. */
 export interface SinkHost {
   readonly options: SegmentSettings & {
@@ -35,13 +46,9 @@ export interface SinkHost {
   /** Runs `work` with no other commit of this series in between. */
   exclusively<T>(work: () => Promise<T>): Promise<T>
   /**
-   * Makes `staged` and `settlement` the truth. Call it within `exclusively`.
+   * Makes `received` and `settlement` the truth. Call it within `exclusively`.
    *
    * @param onCommitted called at the point of no return: from then on the staged files belong to the lake
    */
-  commit(
-    settlement: Settlement,
-    staged: readonly StagedSegment[],
-    onCommitted: () => void,
-  ): Promise<CommitReceipt>
+  commit(settlement: Settlement, received: ReceivedRows, onCommitted: () => void): Promise<CommitReceipt>
 }

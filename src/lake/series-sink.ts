@@ -1,10 +1,10 @@
-import { join } from 'node:path'
-import { concatBatches, takeRows, type Batch, type Origin } from '../core/batch.ts'
+import { concatBatches, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
 import type { Sink } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
+import { keepOtherSessions } from './kept-rows.ts'
 import { partitionOf } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
 import { sessionRuns } from './scan.ts'
@@ -22,6 +22,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   readonly #writer: SinkHost
   readonly #sessions: ReadonlySet<string>
   readonly #streams: boolean
+  readonly #received = new Set<string>()
   #held: Batch[] = []
   readonly #streaming = new Map<string, SegmentStaging>()
   #origin: Origin | undefined
@@ -43,6 +44,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
     for (const { date, rows } of sessionRuns(dataset, batch)) {
       if (date === undefined || !this.#sessions.has(date)) throw this.#unexpected(date)
+      this.#received.add(date)
       await this.#stagingOf(date).append(rows)
     }
   }
@@ -50,6 +52,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   #assertExpected({ dates, codes }: { dates: readonly string[]; codes: Int32Array }): void {
     const stray = dates.find((date) => !this.#sessions.has(date))
     if (stray !== undefined || codes.includes(-1)) throw this.#unexpected(stray)
+    for (const date of dates) this.#received.add(date)
   }
 
   #unexpected(date: string | undefined): SchemaError {
@@ -78,14 +81,22 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     return { source, run: this.#writer.options.runId, request, ...id, from, to }
   }
 
-  /** Commits the rows received together with what `settlement` says of each session. */
+  /**
+   * Commits the rows received together with what `settlement` says of each session.
+   *
+   * @throws {SchemaError} when rows came of a session that it does not settle
+   * @throws {IntegrityError} when the lake's own rows of the same partition are damaged
+   */
   async commit(settlement: Settlement): Promise<CommitReceipt> {
     return await this.#writer.exclusively(async () => {
       const staged: StagedSegment[] = []
+      const lost: string[] = []
       try {
+        this.#assertSettled(settlement)
         if (this.#streams) await this.#finishStreams(staged)
-        else await this.#stageHeld(staged)
-        return await this.#writer.commit(settlement, staged, () => this.#streaming.clear())
+        else await this.#stageHeld(staged, lost)
+        const received = { staged, sessions: this.#received, lost }
+        return await this.#writer.commit(settlement, received, () => this.#streaming.clear())
       } catch (error) {
         await this.abort()
         throw error
@@ -93,6 +104,13 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
         this.#held = []
       }
     })
+  }
+
+  #assertSettled(settlement: Settlement): void {
+    const open = [...this.#received].find((date) => !settlement.has(date))
+    if (open === undefined) return
+    const { dataset, ticker } = this.#writer.options.series
+    throw new SchemaError(`${dataset.name} ${ticker}: rows of ${open} came, but it was not settled`)
   }
 
   async #finishStreams(staged: StagedSegment[]): Promise<void> {
@@ -105,7 +123,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
   }
 
-  async #stageHeld(staged: StagedSegment[]): Promise<void> {
+  async #stageHeld(staged: StagedSegment[], lost: string[]): Promise<void> {
     const { dataset } = this.#writer.options.series
     const batches = this.#held.filter((batch) => batch.length > 0)
     if (batches.length === 0) return
@@ -114,11 +132,13 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     for (const { date, rows } of sessionRuns(dataset, fresh)) {
       const partition = partitionOf(dataset, date!)
       const sessions = partitions.get(partition) ?? new Map<string, Batch>()
-      partitions.set(partition, sessions.set(date!, rows))
+      const before = sessions.get(date!)
+      sessions.set(date!, before ? concatBatches([before, rows]) : rows)
+      partitions.set(partition, sessions)
     }
     for (const [partition, sessions] of partitions) {
       if (this.#isHeldAlready(sessions)) continue
-      staged.push(await this.#stagePartition(partition, sessions))
+      staged.push(await this.#stagePartition(partition, sessions, lost))
     }
   }
 
@@ -129,50 +149,23 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     )
   }
 
-  async #stagePartition(partition: string, sessions: ReadonlyMap<string, Batch>): Promise<StagedSegment> {
+  async #stagePartition(
+    partition: string,
+    sessions: ReadonlyMap<string, Batch>,
+    lost: string[],
+  ): Promise<StagedSegment> {
     const { dataset } = this.#writer.options.series
     const dates = [...sessions.keys()]
-    const kept = await this.#otherSessions(partition, new Set(dates))
-    const merged = dedupLastWins(concatBatches([...kept, ...sessions.values()]), dataset.key)
-    const origins = [
-      ...this.#originsOfKept(partition, kept, new Set(dates)),
-      this.#originFor(dates[0]!, dates.at(-1)!),
-    ]
-    const staging = this.#newStaging(partition, origins)
+    const segment = this.#writer.ledger.segments.find((one) => one.partition === partition)
+    const kept = segment && (await keepOtherSessions(this.#writer, segment, new Set(dates)))
+    lost.push(...(kept?.lost ?? []))
+    const merged = dedupLastWins(concatBatches([...(kept?.batches ?? []), ...sessions.values()]), dataset.key)
+    const origins = segment && kept && kept.batches.length > 0 ? originsBesides(segment, new Set(dates)) : []
+    const fresh = this.#originFor(dates[0]!, dates.at(-1)!)
+    const staging = this.#newStaging(partition, [...origins, fresh])
     this.#streaming.set(partition, staging)
     await staging.append(merged)
     return await staging.finish()
-  }
-
-  /** Rows of the partition's live segment that belong to sessions other than `replaced`. */
-  async #otherSessions(partition: string, replaced: ReadonlySet<string>): Promise<Batch[]> {
-    const { series, root, engine } = this.#writer.options
-    const segment = this.#segmentOf(partition)
-    if (!segment) return []
-    const kept: Batch[] = []
-    for await (const batch of engine.read(series.dataset, [join(root, segment.path)])) {
-      const { dates, codes } = sessionDates(series.dataset, batch)
-      const rows: number[] = []
-      codes.forEach((code: number, row: number) => {
-        if (!replaced.has(dates[code] ?? '')) rows.push(row)
-      })
-      if (rows.length > 0) kept.push(takeRows(batch, rows))
-    }
-    return kept
-  }
-
-  #segmentOf(partition: string): Segment | undefined {
-    return this.#writer.ledger.segments.find((segment) => segment.partition === partition)
-  }
-
-  #originsOfKept(
-    partition: string,
-    kept: readonly Batch[],
-    replaced: ReadonlySet<string>,
-  ): readonly SegmentOrigin[] {
-    if (kept.length === 0) return []
-    const origins = this.#segmentOf(partition)?.origins ?? []
-    return origins.filter(({ from, to }) => !(from === to && replaced.has(from)))
   }
 
   async abort(): Promise<void> {
@@ -181,3 +174,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     this.#streaming.clear()
   }
 }
+
+/** Origins of the rows of `segment` that stay when `replaced` gives way. */
+const originsBesides = ({ origins }: Segment, replaced: ReadonlySet<string>): readonly SegmentOrigin[] =>
+  origins.filter(({ from, to }) => !(from === to && replaced.has(from)))

@@ -1,13 +1,12 @@
-import { statSync } from 'node:fs'
-import { readdir, rename, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { IntegrityError } from '../core/errors.ts'
-import { readLedgerFile, readNext } from './commit.ts'
+import { changedSegments, forgiveDamage, readLedgerFile, readNext } from './commit.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
-import { ledgerPath, seriesFolder, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
+import { seriesFolder, segmentPath, type SeriesId } from './layout.ts'
 import { emptyLedger, type Cell, type Ledger, type Segment } from './ledger.ts'
-import { scanContent } from './scan.ts'
+import { hasSize, locateSegments } from './recovery.ts'
+import { scanContent, type Content } from './scan.ts'
 import { parseSegmentMetadata } from './segment-metadata.ts'
 
 /** A series as it stands: its ledger, and where each live segment can be read now (absolute paths). */
@@ -22,54 +21,46 @@ export interface SeriesView {
 /**
  * The truth about a series, for readers: the ledger of a commit that passed its point of no return, else the
  * ledger file, else what the footers of its segments tell. Changes nothing on the disk.
+ *
+ * @throws {LakeMismatchError} when a newer tapelake wrote it
  */
 export async function viewSeries(
   root: string,
   series: SeriesId,
   engine: () => Promise<ParquetEngine>,
 ): Promise<SeriesView> {
-  const next = await readNext(root, series).catch(() => undefined)
-  if (next) {
-    return {
-      series,
-      ledger: next,
-      files: next.segments.map((one) => stagedOrLive(root, one)),
-      rebuilt: false,
-    }
-  }
+  const next = await readNext(root, series).catch(forgiveDamage)
+  let damaged = false
   const held = await readLedgerFile(root, series).catch((error: unknown) => {
-    if (error instanceof IntegrityError) return undefined
-    throw error
+    damaged = true
+    return forgiveDamage(error)
   })
+  const cutOff = next && (await viewCutOff(root, series, held, next))
+  if (cutOff) return cutOff
   const ledger = held ?? (await rebuildLedger(root, series, engine))
-  const files = ledger.segments.map((segment) => join(root, segment.path))
-  return { series, ledger, files, rebuilt: held === undefined && files.length > 0 }
+  const files = ledger.segments.map(({ path }) => join(root, path))
+  return { series, ledger, files, rebuilt: damaged || (held === undefined && files.length > 0) }
 }
 
-/** While a commit is cut off, a new segment may still wait under its temporary name. */
-function stagedOrLive(root: string, segment: Segment): string {
-  const path = join(root, segment.path)
-  const staged = statSync(path + TEMPORARY_SUFFIX, { throwIfNoEntry: false })
-  return staged?.size === segment.bytes ? path + TEMPORARY_SUFFIX : path
-}
-
-/** Puts a damaged ledger aside, so that a rebuilt one can take its place and nothing is lost. */
-export async function setAsideDamagedLedger(root: string, series: SeriesId): Promise<string | undefined> {
-  try {
-    await readLedgerFile(root, series)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof IntegrityError)) throw error
-    const path = join(root, ledgerPath(series))
-    const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
-    await rename(path, aside)
-    return aside
-  }
+/** While a commit is cut off, its segments may still wait under their temporary names. */
+async function viewCutOff(
+  root: string,
+  series: SeriesId,
+  held: Ledger | undefined,
+  next: Ledger,
+): Promise<SeriesView | undefined> {
+  const changed = changedSegments(held, next)
+  const found = await locateSegments(root, changed, hasSize)
+  if (!found) return undefined
+  const place = new Map(changed.map(({ path }, i) => [path, found[i]!]))
+  const files = next.segments.map(({ path }) => place.get(path) ?? join(root, path))
+  return { series, ledger: next, files, rebuilt: false }
 }
 
 /**
  * A ledger made from nothing but the segments of the series: their content says which sessions are held, their
- * footers where the rows came from. Sessions without rows are unknown again and will be asked for anew.
+ * footers where the rows came from. Sessions without rows are unknown again and will be asked for anew. A file
+ * that cannot be read, or that is not where its footer says, is left alone and left out.
  */
 export async function rebuildLedger(
   root: string,
@@ -79,7 +70,7 @@ export async function rebuildLedger(
   const segments: Segment[] = []
   const cells: Record<string, Cell> = {}
   for (const path of await segmentFiles(root, series)) {
-    const found = await describeSegment(root, path, series, await engine())
+    const found = await describeSegment(root, path, series, await engine()).catch(forgiveDamage)
     if (!found) continue
     segments.push(found.segment)
     Object.assign(cells, found.cells)
@@ -88,19 +79,26 @@ export async function rebuildLedger(
   return { ...emptyLedger(series), updatedAt: new Date().toISOString(), segments, cells }
 }
 
+interface FoundSegment {
+  readonly segment: Segment
+  readonly cells: Readonly<Record<string, Cell>>
+}
+
 async function describeSegment(
   root: string,
   path: string,
   series: SeriesId,
   engine: ParquetEngine,
-): Promise<{ segment: Segment; cells: Record<string, Cell> } | undefined> {
+): Promise<FoundSegment | undefined> {
   const absolute = join(root, path)
   const { metadata } = await engine.inspect(absolute)
   const story = parseSegmentMetadata(metadata)
   if (story?.dataset !== series.dataset.name || story.ticker !== series.ticker) return undefined
+  const { partition, runId: run, writtenAt, origins } = story
+  if (path !== segmentPath(series, partition)) return undefined // a copy: its rows would count twice
   const content = await scanContent(series.dataset, engine.read(series.dataset, [absolute]))
   const dates = [...content.sessions.keys()].sort()
-  const { partition, runId: run, writtenAt, origins } = story
+  if (dates.length === 0) return undefined
   const segment: Segment = {
     path,
     partition,
@@ -108,18 +106,23 @@ async function describeSegment(
     bytes: (await stat(absolute)).size,
     sha256: await sha256File(absolute),
     digest: content.digest,
-    first: dates[0] ?? '',
-    last: dates.at(-1) ?? '',
+    first: dates[0]!,
+    last: dates.at(-1)!,
     engine: engine.name,
     run,
     writtenAt,
     origins: [...origins],
   }
-  const cells = [...content.sessions].map(([date, { rows, digest }]) => {
+  return { segment, cells: cellsOf(content, run, writtenAt) }
+}
+
+function cellsOf(content: Content, run: string, at: string): Record<string, Cell> {
+  const cells: Record<string, Cell> = {}
+  for (const [date, { rows, digest }] of content.sessions) {
     const reason = `${rows} rows found in the segment; the ledger was rebuilt`
-    return [date, { state: 'complete', reason, rows, digest, run, at: writtenAt } satisfies Cell]
-  })
-  return { segment, cells: Object.fromEntries(cells) as Record<string, Cell> }
+    cells[date] = { state: 'complete', reason, rows, digest, run, at }
+  }
+  return cells
 }
 
 /** Parquet files below the folder of a series, relative to `root`, in order of name. */

@@ -1,11 +1,20 @@
-import { announceCommit, publishCommit, recoverSeries } from './commit.ts'
+import { messageOf } from '../core/errors.ts'
+import { announceCommit, publishCommit } from './commit.ts'
 import type { Cell, Ledger } from './ledger.ts'
 import { dataPaths, encodeTicker, type SeriesId } from './layout.ts'
 import { takeLock, type Lock } from './lock.ts'
 import { writeQuarantine } from './quarantine.ts'
-import type { CellVerdict, CommitReceipt, Settlement, SinkHost } from './series-contract.ts'
+import { recoverSeries } from './recovery.ts'
+import {
+  NO_ROWS,
+  type CellVerdict,
+  type CommitReceipt,
+  type ReceivedRows,
+  type Settlement,
+  type SinkHost,
+} from './series-contract.ts'
 import { SeriesSink } from './series-sink.ts'
-import { setAsideDamagedLedger, viewSeries } from './series-store.ts'
+import { viewSeries } from './series-store.ts'
 import type { SegmentSettings, StagedSegment } from './stage-segment.ts'
 
 export interface SeriesWriterOptions extends SegmentSettings {
@@ -30,7 +39,8 @@ export class SeriesWriter implements SinkHost {
   readonly #lock: Lock
   #ledger: Ledger
   #queue: Promise<unknown> = Promise.resolve()
-  #unpublished: unknown
+  /** What cut off the last commit behind its point of no return. */
+  #unpublished: Error | undefined
 
   private constructor(options: SeriesWriterOptions, lock: Lock, ledger: Ledger) {
     this.options = options
@@ -47,11 +57,11 @@ export class SeriesWriter implements SinkHost {
     const name = `${series.dataset.name}/${encodeTicker(series.ticker)}`
     const lock = await takeLock({ folder: dataPaths(root).locks, name, purpose, waitMs }, signal)
     try {
-      const aside = await setAsideDamagedLedger(root, series)
-      if (await recoverSeries(root, series)) onMended?.(`finished a commit of ${name} that was cut off`)
+      const notes = await recoverSeries(root, series)
       const { ledger, rebuilt } = await viewSeries(root, series, async () => engine)
-      if (rebuilt)
-        onMended?.(`the ledger of ${name} was ${aside ? 'damaged' : 'lost'}; rebuilt from its segments`)
+      for (const note of notes) onMended?.(`${name}: ${note}`)
+      if (rebuilt && notes.length === 0)
+        onMended?.(`${name}: the ledger was lost; it was rebuilt from the segments`)
       return new SeriesWriter(options, lock, ledger)
     } catch (error) {
       await lock.release()
@@ -70,7 +80,7 @@ export class SeriesWriter implements SinkHost {
 
   /** Records verdicts that bring no rows. Cells that hold rows keep them. */
   async settle(settlement: Settlement): Promise<CommitReceipt> {
-    return await this.exclusively(() => this.commit(settlement, [], () => undefined))
+    return await this.exclusively(() => this.commit(settlement, NO_ROWS, () => undefined))
   }
 
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -81,15 +91,17 @@ export class SeriesWriter implements SinkHost {
 
   async commit(
     settlement: Settlement,
-    staged: readonly StagedSegment[],
+    received: ReceivedRows,
     onCommitted: () => void,
   ): Promise<CommitReceipt> {
     if (this.#unpublished) throw this.#unpublished
     const { root, series } = this.options
-    const cells = this.#settleCells(settlement, staged)
+    const { staged } = received
+    const cells = this.#settleCells(settlement, received)
     const changed = [...cells].some(([date, cell]) => this.#ledger.cells[date] !== cell)
     for (const [date, { refused }] of settlement) {
-      if (refused) await writeQuarantine(root, series, date, refused)
+      const matches = (refused?.length ?? 0) === (cells.get(date)?.quarantined ?? 0)
+      if (refused && matches) await writeQuarantine(root, series, date, refused)
     }
     if (changed || staged.length > 0) {
       const next = this.#nextLedger(cells, staged)
@@ -109,7 +121,7 @@ export class SeriesWriter implements SinkHost {
     try {
       await publishCommit(root, series, this.#ledger, paths)
     } catch (error) {
-      this.#unpublished = error
+      this.#unpublished = error instanceof Error ? error : new Error(messageOf(error))
       throw error
     }
   }
@@ -129,12 +141,17 @@ export class SeriesWriter implements SinkHost {
     }
   }
 
-  #settleCells(settlement: Settlement, staged: readonly StagedSegment[]): Map<string, Cell> {
+  #settleCells(settlement: Settlement, { staged, sessions, lost }: ReceivedRows): Map<string, Cell> {
     const content = new Map(staged.flatMap((one) => [...one.content.sessions]))
     const cells = new Map<string, Cell>()
+    const { runId: run } = this.options
     for (const [date, verdict] of settlement) {
-      const found = content.get(date)
-      cells.set(date, settleCell(this.#ledger.cells[date], verdict, found, this.options.runId))
+      const held = this.#ledger.cells[date]
+      const found = content.get(date) ?? (sessions.has(date) ? held : undefined)
+      cells.set(date, unlessSame(held, settleCell(held, verdict, found, run)))
+    }
+    for (const date of lost) {
+      cells.set(date, { state: 'missing', reason: LOST, rows: 0, run, at: new Date().toISOString() })
     }
     return cells
   }
@@ -145,28 +162,34 @@ export class SeriesWriter implements SinkHost {
   }
 }
 
+const LOST = 'the segment was damaged on the disk; to be recorded again'
+
 /**
- * The new cell of a session. Held rows are never given up for an answer without rows: the cell stays as it is.
- * A cell about which nothing changed keeps its old date and run, so that a repeated run changes nothing.
+ * The new cell of a session. Held rows are never given up for an answer without rows: the cell stays as it is,
+ * but for rows refused on the way. A cell about which nothing changed keeps its old date and run, so that a
+ * repeated run changes nothing.
  */
 function settleCell(
   held: Cell | undefined,
   { state, reason, refused }: CellVerdict,
-  found: { rows: number; digest: string } | undefined,
+  found: Pick<Cell, 'rows' | 'digest'> | undefined,
   run: string,
 ): Cell {
-  if (held && held.rows > 0 && !found) return held
-  const cell: Cell = {
+  const quarantined = refused && refused.length > 0 ? { quarantined: refused.length } : {}
+  if (held && held.rows > 0 && !found) return { ...held, ...quarantined }
+  return {
     state,
     reason,
     rows: found?.rows ?? 0,
-    ...(refused && refused.length > 0 ? { quarantined: refused.length } : {}),
-    ...(found ? { digest: found.digest } : {}),
+    ...quarantined,
+    ...(found?.digest === undefined ? {} : { digest: found.digest }),
     run,
     at: new Date().toISOString(),
   }
-  return held && sameCell(held, cell) ? held : cell
 }
+
+/** `cell`, or the one held before where it says the same. */
+const unlessSame = (held: Cell | undefined, cell: Cell): Cell => (held && sameCell(held, cell) ? held : cell)
 
 const sameCell = (a: Cell, b: Cell): boolean =>
   a.state === b.state &&

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { RowDigest } from './digest.ts'
-import { asDiskError, fsyncFile, makeFolder, sha256File } from './durable.ts'
+import { asDiskError, fsyncFile, fsyncFolder, makeFolder, sha256File } from './durable.ts'
 import type { Compression, ParquetEngine, SegmentWriter } from './engine.ts'
 import { segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
@@ -74,6 +74,7 @@ export class SegmentStaging {
     if (!writer) throw new IntegrityError(`${this.#path}: a segment without rows`)
     const { rows } = await this.#onDisk(() => writer.finish())
     await fsyncFile(this.#path)
+    await fsyncFolder(dirname(this.#path)) // a commit is durable only if the name of what it names is
     const content = await this.#readBack(rows)
     return { segment: await this.#describe(content), content }
   }

@@ -1,8 +1,9 @@
-import { link, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { IntegrityError, LakeMismatchError } from '../core/errors.ts'
-import { fsyncFile, fsyncFolder, makeFolder, onDisk } from './durable.ts'
-import { dataPaths, TEMPORARY_SUFFIX } from './layout.ts'
+import { replaceFile } from './durable.ts'
+import { dataPaths } from './layout.ts'
+import { takeLock } from './lock.ts'
 
 /** Format of the data directory; raised when an older tapelake could no longer read it. */
 export const LAKE_FORMAT = 1
@@ -61,28 +62,25 @@ export async function claimProvenance(root: string, provenance: LakeStamp['prove
   })
 }
 
+/** How long another process, or another request of this one, may take to make the stamp. */
+const STAMP_WAIT_MS = 30_000
+
 async function createStamp(root: string, provenance: LakeStamp['provenance']): Promise<LakeStamp> {
-  const { stamp: path } = dataPaths(root)
+  const { stamp: path, locks } = dataPaths(root)
   const mine: LakeStamp = {
     schema: { name: 'tapelake.lake', version: LAKE_FORMAT },
     provenance,
     createdAt: new Date().toISOString(),
   }
-  const temporary = `${path}.${process.pid}${TEMPORARY_SUFFIX}`
-  await makeFolder(root)
-  await onDisk(path, async () => {
-    try {
-      await writeFile(temporary, `${JSON.stringify(mine, null, 2)}\n`)
-      await fsyncFile(temporary)
-      await link(temporary, path) // unlike rename, never replaces a stamp made meanwhile
-      await fsyncFolder(root)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    } finally {
-      await rm(temporary, { force: true })
-    }
-  })
-  return (await readStamp(root)) ?? mine
+  const options = { folder: locks, name: 'stamp', purpose: 'the first run', waitMs: STAMP_WAIT_MS }
+  const lock = await takeLock(options, new AbortController().signal)
+  try {
+    const theirs = await readStamp(root) // made while this one waited
+    if (!theirs) await replaceFile(path, `${JSON.stringify(mine, null, 2)}\n`)
+    return theirs ?? mine
+  } finally {
+    await lock.release()
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -3,7 +3,7 @@ import { messageOf } from '../core/errors.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
 import { partitionOf, type SeriesId } from './layout.ts'
-import type { Ledger, Segment } from './ledger.ts'
+import { formatLedger, type Ledger, type Segment } from './ledger.ts'
 import { scanContent, type Content } from './scan.ts'
 import { parseSegmentMetadata } from './segment-metadata.ts'
 import { segmentFiles, viewSeries, type SeriesView } from './series-store.ts'
@@ -48,12 +48,17 @@ export async function verifySeries(
   series: SeriesId,
   engine: () => Promise<ParquetEngine>,
 ): Promise<VerifiedSeries> {
-  const before = await viewSeries(root, series, engine)
-  const first = await verifyView(root, before, engine)
-  if (first.findings.length === 0) return first
-  const after = await viewSeries(root, series, engine) // a writer may have committed in between
-  return after.ledger.updatedAt === before.ledger.updatedAt ? first : await verifyView(root, after, engine)
+  for (let attempt = 1; ; attempt++) {
+    const view = await viewSeries(root, series, engine)
+    const result = await verifyView(root, view, engine)
+    if (result.findings.length === 0 || attempt === ATTEMPTS) return result
+    const now = await viewSeries(root, series, engine) // a writer may have committed in between
+    if (formatLedger(now.ledger) === formatLedger(view.ledger) && !now.rebuilt) return result
+    if (now.rebuilt && view.rebuilt) return result
+  }
 }
+
+const ATTEMPTS = 5
 
 async function verifyView(
   root: string,
