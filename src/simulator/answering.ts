@@ -19,8 +19,6 @@ import { type World } from './world/world.ts'
 export interface Answering {
   readonly world: World
   readonly plan: Plan
-  /** Keys that are known; absent: any. */
-  readonly keys: ReadonlySet<string> | undefined
   /** The simulated wall clock, ms since the epoch. */
   readonly now: () => number
 }
@@ -34,7 +32,7 @@ export function keyOf(target: URL, authorization: string | undefined): string | 
 /** Refuses a missing or unknown key (401) and a key whose minute is used up (429). */
 export function admit(
   key: string | undefined,
-  keys: Answering['keys'],
+  keys: ReadonlySet<string> | undefined,
   rateLimit: RateLimit,
   nowMs: number,
 ): void {

@@ -55,31 +55,9 @@ export interface Simulator {
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { port = 0, host = '127.0.0.1', seed = 1, latencyMs = 0 } = options
-  const plan = planNamed(options.plan ?? 'unlimited')
-  const answering: Answering = {
-    world: createWorld(seed),
-    plan,
-    keys: options.keys ? new Set(options.keys) : undefined,
-    now: options.now ?? Date.now,
-  }
   const stats = new StatsCounter()
-  const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)
+  const answerTo = createAnswerer(options, seed, stats)
 
-  const inject = createInjector(options.faults ?? [], seed, (fault) => stats.fired(fault))
-
-  const answerTo = (request: IncomingMessage, target: URL, requestId: string): Sent => {
-    const arrivedMs = performance.now()
-    stats.arrived(matchRoute(target.pathname)?.route.path ?? 'unknown', arrivedMs)
-    try {
-      const key = keyOf(target, request.headers.authorization)
-      admit(key, answering.keys, rateLimit, arrivedMs)
-      return inject(target, requestId, (asked) => answer(answering, asked, requestId))
-    } catch (error) {
-      const refusal = error instanceof Refusal ? error : new Refusal(500, 'ERROR', messageOf(error))
-      if (refusal.status === 429) stats.rateLimited()
-      return { answer: refusal.answer(requestId), wire: WHOLE }
-    }
-  }
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const target = targetOf(request)
     if (!target) {
@@ -87,7 +65,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       return
     }
     const requestId = requestIdOf(seed, target)
-    const sent = answerTo(request, target, requestId)
+    const sent = answerTo(target, request.headers.authorization, requestId)
     stats.answered(isWhole(sent.wire) ? sent.answer.status : 0)
     if (latencyMs > 0) await sleep(latencyMs)
     response.setHeader('X-Tapelake-Simulator', `seed=${seed}`)
@@ -101,6 +79,29 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   // Longer than a client keeps a connection, or it would now and then write into a closed one.
   server.keepAliveTimeout = KEEP_ALIVE_MS
   return { ...(await listen(server, port, host)), stats: () => stats.snapshot() }
+}
+
+type Answerer = (target: URL, authorization: string | undefined, requestId: string) => Sent
+
+/** Admission, faults and endpoints in one; whatever fails inside becomes an answer of status 500. */
+function createAnswerer(options: SimulatorOptions, seed: number, stats: StatsCounter): Answerer {
+  const plan = planNamed(options.plan ?? 'unlimited')
+  const keys = options.keys ? new Set(options.keys) : undefined
+  const answering: Answering = { world: createWorld(seed), plan, now: options.now ?? Date.now }
+  const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)
+  const inject = createInjector(options.faults ?? [], seed, (fault) => stats.fired(fault))
+  return (target, authorization, requestId) => {
+    const arrivedMs = performance.now()
+    stats.arrived(matchRoute(target.pathname)?.route.path ?? 'unknown', arrivedMs)
+    try {
+      admit(keyOf(target, authorization), keys, rateLimit, arrivedMs)
+      return inject(target, requestId, (asked) => answer(answering, asked, requestId))
+    } catch (error) {
+      const refusal = error instanceof Refusal ? error : new Refusal(500, 'ERROR', messageOf(error))
+      if (refusal.status === 429) stats.rateLimited()
+      return { answer: refusal.answer(requestId), wire: WHOLE }
+    }
+  }
 }
 
 /** The URL as the client reached it, or undefined where it is none. */

@@ -1,10 +1,10 @@
 import { calendarOf, type ExchangeCalendar, type TradingSession } from '../../market/calendar/index.ts'
 import { dateToDays, MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
 import { type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
-import { CLOSE_OF_DAY, generateMinutes, generateRegularMinutes } from './minutes.ts'
+import { CLOSE_OF_DAY, generateMinutes, generateRegularMinutes, type MinutesOptions } from './minutes.ts'
 import { createLogLevel, type LogLevel } from './price-level.ts'
 import { splitFactor } from './splits.ts'
-import { HISTORY_STARTS, type Listing } from './universe.ts'
+import { HISTORY_STARTS, type Listing, UNIVERSE } from './universe.ts'
 
 /** Sessions whose minutes are kept, so that paging through one does not make it again. */
 const CACHED_SESSIONS = 64
@@ -26,29 +26,19 @@ export interface World {
 /** The market of `seed`; two worlds of one seed are the same. */
 export function createWorld(seed: number): World {
   const calendar = calendarOf('XNYS')
-  const levels = new Map<string, LogLevel>()
-  const recent = new Map<string, Bars>()
+  const levelOf = remember<LogLevel>(UNIVERSE.length)
+  const barsOf = remember<Bars>(CACHED_SESSIONS)
 
-  const levelOf = (listing: Listing): LogLevel => {
-    let level = levels.get(listing.ticker)
-    if (!level) levels.set(listing.ticker, (level = createLogLevel(seed, listing)))
-    return level
-  }
-
-  const whole = (listing: Listing, session: TradingSession): Bars => {
-    const key = keyOf(listing, session)
-    let bars = recent.get(key)
-    if (!bars) {
-      bars = generateMinutes({ seed, listing, level: levelOf(listing), session })
-      if (recent.size >= CACHED_SESSIONS) recent.delete(recent.keys().next().value ?? '')
-      recent.set(key, bars)
-    }
-    return bars
-  }
-
+  const recipe = (listing: Listing, session: TradingSession): MinutesOptions => ({
+    seed,
+    listing,
+    level: levelOf.get(listing.ticker, () => createLogLevel(seed, listing)),
+    session,
+  })
   const minutes: World['minutes'] = (listing, session, asOfMs) => {
     if (session.extendedOpenMs >= asOfMs) return emptyBars(0)
-    return barsBetween(whole(listing, session), session.extendedOpenMs, asOfMs - MS_PER_MINUTE + 1)
+    const whole = barsOf.get(keyOf(listing, session), () => generateMinutes(recipe(listing, session)))
+    return barsBetween(whole, session.extendedOpenMs, asOfMs - MS_PER_MINUTE + 1)
   }
 
   return {
@@ -61,14 +51,33 @@ export function createWorld(seed: number): World {
       return first > last ? [] : calendar.between(first, last)
     },
     regularHours: (listing, session, asOfMs) => {
-      const whole = session.closeMs <= asOfMs && !recent.has(keyOf(listing, session))
-      const bars = whole
-        ? generateRegularMinutes({ seed, listing, level: levelOf(listing), session })
+      // A finished session needs no minutes outside its regular hours: less than half the work.
+      const alone = session.closeMs <= asOfMs && !barsOf.has(keyOf(listing, session))
+      const bars = alone
+        ? generateRegularMinutes(recipe(listing, session))
         : barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
       return joinBars(bars, new Float64Array(bars.length).fill(session.openMs))
     },
-    price: (listing, date) =>
-      Math.exp(levelOf(listing)(dateToDays(date) + CLOSE_OF_DAY)) * splitFactor(listing.ticker, date),
+    price: (listing, date) => {
+      const level = levelOf.get(listing.ticker, () => createLogLevel(seed, listing))
+      return Math.exp(level(dateToDays(date) + CLOSE_OF_DAY)) * splitFactor(listing.ticker, date)
+    },
+  }
+}
+
+/** The last `most` values made, by key; the oldest is forgotten first. */
+function remember<T>(most: number) {
+  const known = new Map<string, T>()
+  return {
+    has: (key: string): boolean => known.has(key),
+    get: (key: string, make: () => T): T => {
+      const found = known.get(key)
+      if (found !== undefined) return found
+      const made = make()
+      if (known.size >= most) known.delete(known.keys().next().value ?? '')
+      known.set(key, made)
+      return made
+    },
   }
 }
 
