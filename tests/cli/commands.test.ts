@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process'
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -178,6 +186,81 @@ describe('a lake of two sessions', () => {
     expect(series?.cells).toMatchObject({ complete: 1, pending: 1 })
   })
 
+  test('query answers in every format', async () => {
+    const sql =
+      "SELECT ticker, count(*) AS bars FROM equity_bars_1m WHERE timestamp < '2025-06-06' GROUP BY ticker"
+    const rows = [{ ticker: 'SPY', bars: expect.any(Number) as number }]
+    expect((await runHere(['query', sql], { env })).stdout).toMatch(/^SPY +\d+$/m)
+    expect((await runHere(['query', sql, '--format', 'csv'], { env })).stdout).toMatch(
+      /^ticker,bars\nSPY,\d+\n$/,
+    )
+    expect(JSON.parse((await runHere(['query', sql, '--format', 'json'], { env })).stdout)).toEqual(rows)
+    const { document } = await runCliJson(['query', sql], { here: true, env })
+    expect(document).toEqual({ schema: { name: 'tapelake.query', version: 1 }, rows })
+    expect((await runHere(['query', sql, '--format', 'parquet'], { env })).stdout).toMatch(/^PAR1/)
+    expect((await runHere(['query', sql, '--format', 'arrow'], { env })).stdout.length).toBeGreaterThan(100)
+  })
+
+  test('query reads its statement from a file or stdin, and writes a file whole', async () => {
+    const cwd = freshFolder()
+    writeFileSync(join(cwd, 'a.sql'), 'SELECT 1 AS one')
+    const { code, stdout } = await runHere(['query', '-f', join(cwd, 'a.sql'), '--output', 'out.csv'], {
+      env,
+      cwd,
+    })
+    expect([code, stdout]).toEqual([0, ''])
+    expect(readFileSync(join(cwd, 'out.csv'), 'utf8')).toBe('one\n1\n')
+    const piped = await runCli(['query', '-f', '-', '--format', 'csv'], { env, stdin: 'SELECT 2 AS two' })
+    expect(piped.stdout).toBe('two\n2\n')
+    expect(readdirSync(cwd).sort()).toEqual(['a.sql', 'out.csv'])
+  })
+
+  const refusals: [readonly string[], RegExp][] = [
+    [['SELECT 1', '-f', 'x.sql'], /give the SQL or --file, not both/],
+    [[], /no SQL was given/],
+    [['-f', '/nowhere.sql'], /--file \/nowhere\.sql: ENOENT/],
+    [['SELECT 1', '--format', 'xml'], /unknown format 'xml'\n {2}Formats: table, csv, json, parquet, arrow/],
+    [['SELECT 1', '--format', 'csv', '--json'], /--json and --format csv exclude each other/],
+    [['SELEC 1'], /syntax error at or near "SELEC"/],
+    [['SELECT * FROM bars'], /The lake has: equity_bars_1m/],
+    [['DROP VIEW equity_bars_1m'], /read-only/],
+    [['SELECT 1', '--output', `${dataDir}/lake/x.csv`], /lies inside the data directory/],
+  ]
+  test.each(refusals)('query refuses %o', async (args, message) => {
+    const { code, stdout, stderr } = await runHere(['query', ...args], { env })
+    expect(stderr).toMatch(message)
+    expect(stdout).not.toContain('\n1')
+    expect(code).toBe(2)
+  })
+
+  test('query leaves the older file where the new one cannot be finished', async () => {
+    const cwd = freshFolder()
+    writeFileSync(join(cwd, 'out.csv'), 'old')
+    const failing = "SELECT CASE WHEN i = 90000 THEN error('bad row') ELSE i END FROM range(100000) t(i)"
+    const { code, stderr } = await runHere(['query', failing, '--output', 'out.csv'], { env, cwd })
+    expect(stderr).toContain('bad row')
+    expect(code).not.toBe(0)
+    expect(readFileSync(join(cwd, 'out.csv'), 'utf8')).toBe('old')
+    expect(readdirSync(cwd)).toEqual(['out.csv'])
+    const nowhere = await runHere(['query', 'SELECT 1', '--output', 'no/such/out.csv'], { env, cwd })
+    expect(nowhere.stderr).toMatch(/no\/such\/out\.csv/)
+    expect(nowhere.code).toBe(1)
+  })
+
+  test('query works on a lake that is not there yet, and makes nothing', async () => {
+    const root = join(freshFolder(), 'none')
+    const { stdout } = await runHere([
+      'query',
+      'SELECT count(*) AS n FROM splits',
+      '--format',
+      'csv',
+      '--data-dir',
+      root,
+    ])
+    expect(stdout).toBe('n\n0\n')
+    expect(existsSync(root)).toBe(false)
+  })
+
   test('verify names a file that was changed, exit 3, and status still reads', async () => {
     const folder = join(dataDir, 'lake/equity_bars_1m/ticker=SPY/month=2025-06')
     const name = readdirSync(folder).find((file) => file.endsWith('.parquet'))!
@@ -229,6 +312,13 @@ describe('simulator', () => {
     expect(code).toBe(0)
   })
 
+  test('fails as it is told to', async () => {
+    const started = await runCli(['simulator', '--fault', 'nonsense'])
+    expect(started.stderr).toContain("unknown fault 'nonsense'")
+    expect(started.code).toBe(2)
+    expect((await runHere(['help', 'faults'])).stdout).toMatch(/^429 +/m)
+  })
+
   test('refuses a port that is taken', async () => {
     const { createServer } = await import('node:http')
     const server = createServer().listen(0, '127.0.0.1')
@@ -236,7 +326,7 @@ describe('simulator', () => {
     const { port } = server.address() as { port: number }
     const { code, stderr } = await runHere(['simulator', '--port', String(port)])
     server.close()
-    expect(stderr).toContain(`port ${port} is taken`)
+    expect(stderr).toMatch(new RegExp(`127\\.0\\.0\\.1:${port}.*\\n  .*port`))
     expect(code).toBe(2)
   })
 })

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { UsageError } from '../../core/errors.ts'
 import type { Simulator } from '../../simulator/index.ts'
 import { collect, instant, wholeNumber } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
@@ -54,11 +53,6 @@ async function simulator(context: RunContext, flags: SimulatorFlags): Promise<vo
     faults: (flags.fault ?? []).map(parseFault),
     now: clockFrom(flags.now) ?? context.now,
     ...(flags.callsPerMinute !== undefined && { callsPerMinute: flags.callsPerMinute }),
-  }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EADDRINUSE') throw error
-    throw new UsageError(`port ${port} is taken`, {
-      hint: 'Choose another with --port; 0 takes any free one.',
-    })
   })
   announce(context, running, { seed, plan })
   await aborted(context.signals.immediate)
