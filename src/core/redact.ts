@@ -10,7 +10,7 @@ const BEARER = /\b(bearer|basic)(\s+|%20)[\w.~+/=-]{4,}/gi
 const SECRET_NAME =
   /^(authorization|proxy-authorization|cookie|set-cookie|x-api-key|.*(api_?key|secret|password|access_?token))$/i
 /** What HTTP clients hang on their errors: whole requests with headers and sockets. */
-const CLIENT_BAGGAGE = ['config', 'request', 'response', 'toJSON'] as const
+const CLIENT_BAGGAGE: ReadonlySet<string | symbol> = new Set(['config', 'request', 'response', 'toJSON'])
 
 /** Takes secrets out of whatever leaves the program. */
 export interface Redactor {
@@ -60,10 +60,11 @@ type CleanText = (text: string) => string
 function cleanInPlace(target: unknown, text: CleanText, seen: WeakSet<object>, depth: number): void {
   if (typeof target !== 'object' || target === null || seen.has(target)) return
   seen.add(target)
-  if (target instanceof Error) for (const name of CLIENT_BAGGAGE) Reflect.deleteProperty(target, name)
   for (const name of Reflect.ownKeys(target)) {
     const slot = Reflect.getOwnPropertyDescriptor(target, name)
     if (!slot || !('value' in slot)) continue
+    if (target instanceof Error && isBaggage(name, slot.value) && Reflect.deleteProperty(target, name))
+      continue
     const clean = cleanValue(name, slot.value, text, seen, depth)
     if (clean === slot.value) continue
     if (slot.configurable) Reflect.defineProperty(target, name, { ...slot, value: clean })
@@ -110,10 +111,13 @@ function copyOf(value: unknown, text: CleanText, seen: WeakMap<object, unknown>,
 function entriesOf(value: object): [string, unknown][] {
   if (value instanceof Map) return [...value].map(([name, item]) => [String(name), item])
   if (!(value instanceof Error)) return Object.entries(value)
-  const baggage: readonly string[] = CLIENT_BAGGAGE
-  const own = Object.entries(value).filter(([name]) => !baggage.includes(name))
+  const own = Object.entries(value).filter(([name, item]) => !isBaggage(name, item))
   const cause = value.cause === undefined ? [] : [['cause', value.cause] as [string, unknown]]
   return [['name', value.name], ['message', value.message], ['stack', value.stack], ...cause, ...own]
+}
+
+function isBaggage(name: string | symbol, value: unknown): boolean {
+  return CLIENT_BAGGAGE.has(name) && value !== null && /object|function/.test(typeof value)
 }
 
 /** Whether the parts of `value` can be reached and cleaned one by one. */
