@@ -1,4 +1,4 @@
-import { EXIT, isPipelineError, LockedError, type ExitCode } from '../core/errors.ts'
+import { EXIT, InterruptedError, isPipelineError, LockedError, type ExitCode } from '../core/errors.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths } from '../lake/layout.ts'
@@ -81,6 +81,7 @@ async function recordAll(
         (ledger) => rangeOf(flags, series, ledger, now(), defaultSessions),
         options,
       ).catch((error: unknown) => {
+        if (error instanceof InterruptedError) return undefined // while it waited for another writer
         if (!(error instanceof LockedError)) throw error
         problem ??= error
         context.logger.error({ err: error }, error.message)
