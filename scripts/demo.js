@@ -17,6 +17,8 @@ run('status')
 function run(...args) {
   const shown = args.map((arg) => (arg.includes(' ') ? `"${arg}"` : arg)).join(' ')
   console.error(`\n$ tapelake ${shown} --data-dir data/demo`)
-  const { status } = spawnSync(process.execPath, [tapelake, ...args, '--data-dir', dataDir], { stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [tapelake, ...args, '--data-dir', dataDir], {
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }
