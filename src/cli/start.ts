@@ -3,13 +3,16 @@ import type { Register } from './cli.ts'
 import { flushed, type Terminal } from './output.ts'
 import { isBrokenPipe, reportFault, runCli } from './run.ts'
 
+/** What of `process` the program uses. */
+export type Host = Pick<NodeJS.Process, 'argv' | 'env' | 'cwd' | 'stdout' | 'stderr' | 'on' | 'exit'>
+
 /**
  * Runs the program in `host` (normally `process`) and ends the process with its exit code, once
  * everything that it printed has left.
  *
  * @param commands default: those of commands/
  */
-export async function startProgram(host: NodeJS.Process, commands?: readonly Register[]): Promise<never> {
+export async function startProgram(host: Host, commands?: readonly Register[]): Promise<never> {
   const { stdout, stderr, env } = host
   const terminal: Terminal = { argv: host.argv.slice(2), env, cwd: host.cwd(), stdout, stderr }
   let exitCode: ExitCode = 0

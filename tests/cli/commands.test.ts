@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { DATASETS } from '../../src/market/datasets/index.ts'
 import { CLI_BIN, cliEnv, freshFolder, runCli, runCliJson, runHere } from '../support/cli.ts'
 
@@ -295,25 +295,46 @@ describe('a lake of two sessions', () => {
 
 describe('simulator', () => {
   test('prints what to set, as JSON too, and uses its flags', async () => {
-    const { stdout, code } = await runCli(
-      ['simulator', '--json', '--seed', '7', '--plan', 'free', '--now', '2025-06-02T20:00:00Z'],
-      {
-        signals: [{ after: /\}\n$/, send: 'SIGINT' }],
-      },
-    )
-    const document = JSON.parse(stdout) as { url: string; port: number }
-    expect(document).toMatchObject({
+    const flags = [
+      '--seed',
+      '7',
+      '--plan',
+      'free',
+      '--now',
+      '2025-06-02T20:00:00Z',
+      '--calls-per-minute',
+      '9',
+    ]
+    const signals = [{ after: /\}\n$/, send: 'SIGHUP' }] as const
+    const { code, stderr, document } = await runCliJson(['simulator', ...flags], { here: true, signals })
+    const { url, port } = document as { url: string; port: number }
+    expect(document).toEqual({
       schema: { name: 'tapelake.simulator', version: 1 },
-      seed: 7,
-      plan: 'free',
-      env: { POLYGON_REST_URL: document.url, POLYGON_API_KEY: 'simulator' },
+      ...{ url, port, seed: 7, plan: 'free' },
+      env: { POLYGON_REST_URL: url, POLYGON_API_KEY: 'simulator' },
     })
-    expect(document.url).toBe(`http://127.0.0.1:${document.port}`)
+    expect(url).toBe(`http://127.0.0.1:${port}`)
+    expect(stderr).toBe('Stopped after 0 calls.\n')
     expect(code).toBe(0)
   })
 
+  test('serves the time and the faults that it was told', async () => {
+    const flags = ['--now', '2025-06-02T20:00:00Z', '--fault', '503:path=/v3/']
+    let url = ''
+    const run = runHere(['simulator', ...flags], {
+      onOutput: (text) => (url ||= /at (http:\S+)/.exec(text)?.[1] ?? ''),
+    })
+    await vi.waitUntil(() => url !== '')
+    const ask = (path: string) => fetch(url + path, { headers: { Authorization: 'Bearer x' } })
+    const status = (await (await ask('/v1/marketstatus/now')).json()) as { serverTime: string }
+    expect(status.serverTime).toMatch(/^2025-06-02T16:00:/)
+    expect((await ask('/v3/reference/tickers')).status).toBe(503)
+    process.emit('SIGHUP', 'SIGHUP')
+    expect((await run).stderr).toBe('Stopped after 2 calls.\n')
+  })
+
   test('fails as it is told to', async () => {
-    const started = await runCli(['simulator', '--fault', 'nonsense'])
+    const started = await runHere(['simulator', '--fault', 'nonsense'])
     expect(started.stderr).toContain("unknown fault 'nonsense'")
     expect(started.code).toBe(2)
     expect((await runHere(['help', 'faults'])).stdout).toMatch(/^429 +/m)

@@ -58,13 +58,28 @@ export function runCli(args: readonly string[], options: CliRunOptions = {}): Pr
   })
 }
 
-/** Like {@link runCli}, but inside this process: faster, and counted by coverage. No signals, no stdin. */
+export interface HereOptions extends Omit<CliRunOptions, 'stdin'> {
+  /** Called with everything printed so far. */
+  readonly onOutput?: (text: string) => void
+}
+
+/**
+ * Like {@link runCli}, but inside this process: faster, and counted by coverage. No stdin. A signal reaches
+ * whoever in this process listens for it: send SIGHUP, for which nobody else does.
+ */
 export async function runHere(
   args: readonly string[],
-  { env, cwd = freshFolder() }: Pick<CliRunOptions, 'env' | 'cwd'> = {},
+  { env, cwd = freshFolder(), signals = [], onOutput }: HereOptions = {},
 ): Promise<CliRun> {
-  const stdout = new CollectingStream()
-  const stderr = new CollectingStream()
+  const pending = [...signals]
+  const react = () => {
+    onOutput?.(stdout.text + stderr.text)
+    if (!pending[0]?.after.test(stdout.text + stderr.text)) return
+    const { send } = pending.shift()!
+    setImmediate(() => process.emit(send, send))
+  }
+  const stdout = new CollectingStream(react)
+  const stderr = new CollectingStream(react)
   const code = await runCommandLine({
     terminal: { argv: args, env: cliEnv(env), cwd, stdout, stderr },
     onStuck: (stuck) => {
@@ -76,10 +91,17 @@ export async function runHere(
 
 /** Keeps what is written to it. */
 export class CollectingStream extends Writable {
+  readonly #onText: () => void
   text = ''
+
+  constructor(onText: () => void = () => undefined) {
+    super()
+    this.#onText = onText
+  }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.text += chunk.toString('utf8')
+    this.#onText()
     done()
   }
 }
