@@ -65,7 +65,7 @@ describe('duckdb engine', () => {
     })
   })
 
-  test('days and instants before 1970, and null keys of text, survive', async () => {
+  test('days and instants before 1970 survive', async () => {
     const given = sampleRows(3).map((row, i) => ({
       ...only(fullDataset, row),
       timestamp: -86_400_000_000 * (3 - i) - 1,
