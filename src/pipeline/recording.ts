@@ -107,14 +107,11 @@ export class Recording {
     }
   }
 
-  /** If the plan refuses the oldest silent session by itself, the silence before the first row is the plan's. */
+  /** Some of the silence before the first row may be the plan's: its history begins later. */
   async #judgeCoverage(silent: readonly string[]): Promise<void> {
     const { judge, signal } = this.#context
-    const oldest = silent[0]
-    if (oldest === undefined || judge.isCovered(oldest)) return
-    if (!judge.refuses(oldest) && (await judge.asksAlone(oldest, signal))) return
-    judge.noteRefused(silent.at(-1)!)
-    for (const date of silent) this.#uncovered.add(date)
+    const refused = await judge.countRefused(silent, signal)
+    for (const date of silent.slice(0, refused)) this.#uncovered.add(date)
   }
 
   /** Sessions that traded by the daily bars but brought no row are asked for once more. */

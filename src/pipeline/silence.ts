@@ -54,12 +54,26 @@ export class SilenceJudge {
     return this.#coveredFrom !== undefined && date >= this.#coveredFrom
   }
 
-  /** Asks for one session alone. @returns false when the plan does not cover it */
-  async asksAlone(date: string, signal: AbortSignal): Promise<boolean> {
-    const covered = await this.#isServed(this.#request(this.#dataset, { from: date, to: date }, signal))
-    if (covered) this.noteCovered(date)
+  /**
+   * How many of `silent` (ascending) the plan does not cover: those before its beginning, which is searched for
+   * by asking for single sessions. Costs no call where it is known already, one where all are covered.
+   */
+  async countRefused(silent: readonly string[], signal: AbortSignal): Promise<number> {
+    let [refused, covered] = [0, silent.length]
+    for (let at = 0; refused < covered; at = Math.floor((refused + covered) / 2)) {
+      if (await this.#covers(silent[at]!, signal)) covered = at
+      else refused = at + 1
+    }
+    return refused
+  }
+
+  async #covers(date: string, signal: AbortSignal): Promise<boolean> {
+    if (this.isCovered(date)) return true
+    if (this.refuses(date)) return false
+    const covers = await this.#isServed(this.#request(this.#dataset, { from: date, to: date }, signal))
+    if (covers) this.noteCovered(date)
     else this.noteRefused(date)
-    return covered
+    return covers
   }
 
   /** Drains `batches`; false when the vendor refuses them as not covered by the plan. */
