@@ -108,13 +108,14 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
 
 async function loggerFor(
   { terminal: { env, stderr }, flags }: BareContext,
-  { settings: { logging } }: LoadedConfig,
+  { settings: { logging }, logFile }: LoadedConfig,
   redactor: Redactor,
   run: string,
 ): Promise<Logger> {
   const { createLogger } = await import('../core/logger.ts')
   return createLogger({
     ...logging,
+    file: logFile,
     pretty: logging.pretty === 'always' || (logging.pretty === 'auto' && stderr.isTTY === true),
     color: wantsColor(stderr, env, flags.color),
     redactor,

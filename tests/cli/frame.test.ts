@@ -133,6 +133,18 @@ describe('global flags', () => {
     expect(await levelOf('--quiet')).toBe('error')
   })
 
+  test('the log file gets every line of a run, wherever it was started', async () => {
+    const cwd = freshFolder()
+    const env = { TAPELAKE__LOGGING__FILE: 'logs/a.log', TAPELAKE__LOGGING__FILE_LEVEL: 'debug' }
+    const args = ['backfill', '--ticker', 'SPY', '--days', '1', '--source', 'simulator', '--quiet']
+    const { stderr } = await runHere(args, { cwd, env })
+    expect(stderr).toBe('')
+    const lines = readFileSync(join(cwd, 'logs/a.log'), 'utf8').trim().split('\n')
+    const runs = new Set(lines.map((line) => (JSON.parse(line) as { run: string }).run))
+    expect(runs.size).toBe(1)
+    expect([...runs][0]).toMatch(/^\d{8}T\d{6}Z-[0-9a-z]{6}$/)
+  })
+
   test('--quiet keeps notes away, not errors', async () => {
     expect((await runHere(['status'])).stderr).toContain('Nothing is held')
     expect((await runHere(['status', '--quiet'])).stderr).toBe('')

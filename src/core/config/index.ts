@@ -65,6 +65,8 @@ export interface LoadedConfig {
   readonly origins: ReadonlyMap<string, ValueOrigin>
   /** `paths.data`, absolute. */
   readonly dataDir: string
+  /** `logging.file`, absolute; undefined: none. */
+  readonly logFile: string | undefined
   /** Config files that were read, absolute. */
   readonly configFiles: readonly string[]
   /** The instant that TAPELAKE_NOW pretends it is (it stands still), UTC epoch milliseconds. */
@@ -97,8 +99,10 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const origins = originsOf(layers)
   const key = findKey(environment, settings, origins, absolute)
   if (key) origins.set(API_KEY_PATH, key.origin)
+  const { file } = settings.logging
   return {
     settings,
+    logFile: file === undefined ? undefined : absolute(file),
     secrets: new Secrets(key?.value),
     origins,
     dataDir: absolute(settings.paths.data),

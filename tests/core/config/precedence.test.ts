@@ -177,6 +177,12 @@ describe('what depends on other settings', () => {
     )
   })
 
+  test('so is the log file', () => {
+    const { cwd, logFile } = load({ env: { TAPELAKE__LOGGING__FILE: 'logs/a.log' } })
+    expect(logFile).toBe(join(cwd, 'logs/a.log'))
+    expect(load().logFile).toBeUndefined()
+  })
+
   test('the present can be pretended', () => {
     expect(load().pretendNowMs).toBeUndefined()
     expect(load({ env: { TAPELAKE_NOW: '2025-06-02T16:00:00-04:00' } }).pretendNowMs).toBe(
