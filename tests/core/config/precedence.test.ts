@@ -149,7 +149,14 @@ describe('config files', () => {
 
   test('a retry policy keeps the defaults of what it leaves out', () => {
     const { settings } = load({ files: { 'retry_policy.yaml': 'retry:\n  server: {retries: 1}\n' } })
-    expect(settings.retry.server).toEqual({ retries: 1, baseMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 })
+    expect(settings.retry.server).toEqual({
+      retries: 1,
+      baseMs: 500,
+      factor: 2,
+      maxMs: 30_000,
+      jitter: 0.3,
+      fallback: 'none',
+    })
     expect(settings.retry.authentication.retries).toBe(0)
   })
 })
