@@ -1,5 +1,11 @@
 import type { Batches } from '../core/flow.ts'
-import { AuthenticationError, EntitlementError, messageOf, VendorError } from '../core/errors.ts'
+import {
+  AuthenticationError,
+  EntitlementError,
+  messageOf,
+  NotFoundError,
+  VendorError,
+} from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { equityBars1d } from '../market/datasets/equity-bars.ts'
@@ -121,7 +127,7 @@ export class SilenceJudge {
       }
       return { traded }
     } catch (error) {
-      if (error instanceof EntitlementError) return 'none'
+      if (error instanceof EntitlementError || error instanceof NotFoundError) return 'none'
       if (error instanceof AuthenticationError || !(error instanceof VendorError)) throw error
       return { failure: messageOf(error) }
     }
