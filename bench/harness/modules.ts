@@ -1,0 +1,53 @@
+import type * as Batch from '../../src/core/batch.ts'
+import type * as RateLimit from '../../src/core/rate-limit.ts'
+import type * as Retry from '../../src/core/retry.ts'
+import type * as Commit from '../../src/lake/commit.ts'
+import type * as Digest from '../../src/lake/digest.ts'
+import type * as Durable from '../../src/lake/durable.ts'
+import type * as Engines from '../../src/lake/engines/index.ts'
+import type * as Lake from '../../src/lake/index.ts'
+import type * as Layout from '../../src/lake/layout.ts'
+import type * as Ledger from '../../src/lake/ledger.ts'
+import type * as Reader from '../../src/lake/reader/index.ts'
+import type * as Scan from '../../src/lake/scan.ts'
+import type * as SeriesWriter from '../../src/lake/series-writer.ts'
+import type * as Bars from '../../src/market/datasets/equity-bars.ts'
+import type * as SessionRows from '../../src/market/session-rows.ts'
+import type * as RecordItem from '../../src/pipeline/record-item.ts'
+import type * as Silence from '../../src/pipeline/silence.ts'
+import type * as Polygon from '../../src/sources/polygon/index.ts'
+import type * as Transport from '../../src/sources/polygon/transport.ts'
+import type * as Fields from '../../src/sources/polygon/wire/fields.ts'
+import type * as Rows from '../../src/sources/polygon/wire/rows.ts'
+import type * as Dedup from '../../src/stages/dedup.ts'
+import type * as InRequest from '../../src/stages/in-request.ts'
+import type * as Validate from '../../src/stages/validate.ts'
+import { built } from './built.ts'
+
+/** Modules of the build with the types of their sources; each is loaded where it is asked for. */
+export const load = {
+  bars: () => built<typeof Bars>('market/datasets/equity-bars'),
+  batch: () => built<typeof Batch>('core/batch'),
+  commit: () => built<typeof Commit>('lake/commit'),
+  dedup: () => built<typeof Dedup>('stages/dedup'),
+  digest: () => built<typeof Digest>('lake/digest'),
+  durable: () => built<typeof Durable>('lake/durable'),
+  engines: () => built<typeof Engines>('lake/engines/index'),
+  fields: () => built<typeof Fields>('sources/polygon/wire/fields'),
+  inRequest: () => built<typeof InRequest>('stages/in-request'),
+  lake: () => built<typeof Lake>('lake/index'),
+  layout: () => built<typeof Layout>('lake/layout'),
+  ledger: () => built<typeof Ledger>('lake/ledger'),
+  polygon: () => built<typeof Polygon>('sources/polygon/index'),
+  rateLimit: () => built<typeof RateLimit>('core/rate-limit'),
+  reader: () => built<typeof Reader>('lake/reader/index'),
+  recordItem: () => built<typeof RecordItem>('pipeline/record-item'),
+  retry: () => built<typeof Retry>('core/retry'),
+  rows: () => built<typeof Rows>('sources/polygon/wire/rows'),
+  scan: () => built<typeof Scan>('lake/scan'),
+  seriesWriter: () => built<typeof SeriesWriter>('lake/series-writer'),
+  sessionRows: () => built<typeof SessionRows>('market/session-rows'),
+  silence: () => built<typeof Silence>('pipeline/silence'),
+  transport: () => built<typeof Transport>('sources/polygon/transport'),
+  validate: () => built<typeof Validate>('stages/validate'),
+}
