@@ -27,6 +27,7 @@ const ENTERS_AT = {
   'cli-progress': '^src/cli/',
   'cli-table3': '^src/cli/',
   '@bomb.sh/tab': '^src/cli/',
+  ws: '^src/(simulator|sources/polygon/socket)/',
   pino: '^src/core/logger\\.ts$',
   'pino-pretty': '^src/core/logger\\.ts$',
   yaml: '^src/core/config/',
