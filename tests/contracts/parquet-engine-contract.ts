@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -319,16 +319,18 @@ export function parquetEngineContract({ make, dataset, compressions }: EngineUnd
       expect(existsSync(join(folder, 'nowhere'))).toBe(false)
     })
 
-    const tiny = mountTinyDisk()
-    afterAll(() => tiny?.unmount())
-
-    test.skipIf(!tiny)('a full disk is a DiskError, the process lives, no file is left', async () => {
-      const path = join(tiny!.folder, 'x.parquet.tmp')
-      await expect(write([rows(30_000)], { path })).rejects.toBeInstanceOf(DiskError)
-      await expect(write([rows(30_000)], { path })).rejects.toThrow(/no space left/i)
-      expect(existsSync(path)).toBe(false)
-      const small = await write([rows(10)], { path })
-      expect(small.written).toEqual({ rows: 10 })
+    test.skipIf(!canMount())('a full disk is a DiskError, the process lives, no file is left', async () => {
+      const tiny = mountTinyDisk()
+      try {
+        const path = join(tiny.folder, 'x.parquet.tmp')
+        await expect(write([rows(30_000)], { path })).rejects.toBeInstanceOf(DiskError)
+        await expect(write([rows(30_000)], { path })).rejects.toThrow(/no space left/i)
+        expect(existsSync(path)).toBe(false)
+        const small = await write([rows(10)], { path })
+        expect(small.written).toEqual({ rows: 10 })
+      } finally {
+        tiny.unmount()
+      }
     })
 
     test('segments can be written at the same time', async () => {
@@ -391,21 +393,30 @@ function randomRows(dataset: DatasetDefinition): fc.Arbitrary<Row[]> {
   return fc.array(row, { minLength: 1, maxLength: 60 }).map((all) => all.map((each) => only(dataset, each)))
 }
 
-/** A file system of 256 KiB, where this process may mount one. */
-function mountTinyDisk(): { readonly folder: string; unmount(): void } | undefined {
-  const folder = join(tmpdir(), `tapelake-tiny-${process.pid}-${Math.random().toString(36).slice(2)}`)
+/** Whether this process may mount a file system. */
+function canMount(): boolean {
   try {
-    execFileSync('mkdir', [folder])
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' })
+    mountTinyDisk().unmount()
+    return true
   } catch {
-    execFileSync('rm', ['-rf', folder])
-    return undefined
+    return false
+  }
+}
+
+/** A file system of 256 KiB. */
+function mountTinyDisk(): { readonly folder: string; unmount(): void } {
+  const folder = mkdtempSync(join(tmpdir(), 'tapelake-tiny-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' })
+  } catch (error) {
+    rmdirSync(folder)
+    throw error
   }
   return {
     folder,
     unmount: () => {
       execFileSync('umount', [folder])
-      execFileSync('rm', ['-rf', folder])
+      rmdirSync(folder)
     },
   }
 }
