@@ -11,6 +11,7 @@ import {
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { parseFault, startSimulator } from '../../src/simulator/index.ts'
 import { DATASETS } from '../../src/market/datasets/index.ts'
 import { CLI_BIN, cliEnv, freshFolder, runCli, runCliJson, runHere } from '../support/cli.ts'
 
@@ -166,8 +167,7 @@ describe('a lake of two sessions', () => {
     expect(code).toBe(0)
   })
 
-  test('holes are told with their reasons', async () => {
-    const root = freshFolder()
+  test('a session that is not over is pending, no hole', async () => {
     const args = [
       'backfill',
       '--ticker',
@@ -179,11 +179,35 @@ describe('a lake of two sessions', () => {
       '--source',
       'simulator',
     ]
-    const early = { TAPELAKE_DATA_DIR: root, TAPELAKE_NOW: '2025-06-10T15:00:00Z' }
+    const early = { TAPELAKE_DATA_DIR: freshFolder(), TAPELAKE_NOW: '2025-06-10T15:00:00Z' }
     await runHere(args, { env: early })
     const { document } = await runCliJson(['status'], { here: true, env: early })
-    const [series] = document['series'] as { cells: Record<string, number> }[]
+    const [series] = document['series'] as { cells: Record<string, number>; holes: unknown[] }[]
     expect(series?.cells).toMatchObject({ complete: 1, pending: 1 })
+    expect(series?.holes).toEqual([])
+  })
+
+  test('status names holes with their reasons, the first twenty of them', async () => {
+    const days = ['03', '05', '09', '11', '13', '17', '20', '24', '26', '30'].map((day) => `2025-06-${day}`)
+    const more = ['02', '07', '09', '11', '15', '17', '21', '23', '25', '29', '31'].map(
+      (day) => `2025-07-${day}`,
+    )
+    const faults = [...days, ...more].map((day) => parseFault(`invalid-rows:day=${day}`))
+    const nowMs = Date.parse('2025-08-05T21:00:00Z')
+    const simulator = await startSimulator({ faults, now: () => nowMs })
+    const badDays = {
+      TAPELAKE_DATA_DIR: freshFolder(),
+      TAPELAKE_NOW: new Date(nowMs).toISOString(),
+      POLYGON_REST_URL: simulator.url,
+      POLYGON_API_KEY: 'simulator',
+    }
+    const range = ['--from', '2025-06-02', '--to', '2025-08-01']
+    const { code } = await runHere(['backfill', '--ticker', 'SPY', ...range], { env: badDays })
+    await simulator.close()
+    expect(code).toBe(3)
+    const { stdout } = await runHere(['status'], { env: badDays })
+    expect(stdout).toMatch(/\nHoles:\n {2}equity_bars_1m SPY 2025-06-03: quarantined, .+\n/)
+    expect(stdout).toContain('  and 1 more; --json lists them all\n')
   })
 
   test('query answers in every format', async () => {
@@ -354,10 +378,11 @@ describe('simulator', () => {
 
 describe('completion', () => {
   const complete = async (...words: string[]) => {
-    const { stdout } = await runCli(['complete', '--', ...words])
-    return stdout
-      .split('\n')
-      .flatMap((line) => (line === '' || line.startsWith(':') ? [] : [line.split('\t')[0]]))
+    const print = vi.spyOn(console, 'log').mockImplementation(() => undefined) // tab prints by itself
+    await runHere(['complete', '--', ...words])
+    const lines = print.mock.calls.map(([line]) => String(line))
+    print.mockRestore()
+    return lines.filter((line) => !line.startsWith(':')).map((line) => line.split('\t')[0])
   }
 
   test('knows commands, subcommands, flags and their values', async () => {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { DatasetDefinition } from '../../market/dataset.ts'
+import { seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
 import type { Cli } from '../cli.ts'
 import type { BareContext } from '../context.ts'
 import { examples } from '../program-text.ts'
@@ -54,8 +54,10 @@ function columnRow({
   return [name, type, nullable ? 'yes' : '', unit ?? '', description]
 }
 
-const fileOf = ({ partition }: DatasetDefinition) =>
-  partition === 'none' ? 'ticker' : `ticker and ${partition}`
+function fileOf(dataset: DatasetDefinition): string {
+  const key = seriesKeyOf(dataset)
+  return dataset.partition === 'none' ? key : `${key} and ${dataset.partition}`
+}
 
 function markdownOf(dataset: DatasetDefinition): string {
   const { name, version, description, key } = dataset
