@@ -22,19 +22,40 @@ export const categoryPolicySchema = z.strictObject({
   /** Part of the wait that is left to chance, 0 to 1: a wait of 1000 with jitter 0.2 lasts 800 to 1000. */
   jitter: z.number().min(0).max(1),
   /** `next-minute`: without a Retry-After, wait for the next minute of the wall clock instead; `none`: do not. */
-  fallback: z.enum(['next-minute', 'none']).optional(),
+  fallback: z.enum(['next-minute', 'none']),
 })
 export type CategoryPolicy = z.infer<typeof categoryPolicySchema>
 
-const NO_RETRY: CategoryPolicy = { retries: 0, baseMs: 0, factor: 1, maxMs: 0, jitter: 0 }
-const BACK_OFF: CategoryPolicy = { retries: 5, baseMs: 500, factor: 2, maxMs: 30_000, jitter: 0.3 }
-const ONE_MINUTE: CategoryPolicy = { retries: 10, baseMs: 1000, factor: 2, maxMs: 60_000, jitter: 0.1 }
+const NO_RETRY: CategoryPolicy = {
+  retries: 0,
+  baseMs: 0,
+  factor: 1,
+  maxMs: 0,
+  jitter: 0,
+  fallback: 'none',
+}
+const BACK_OFF: CategoryPolicy = {
+  retries: 5,
+  baseMs: 500,
+  factor: 2,
+  maxMs: 30_000,
+  jitter: 0.3,
+  fallback: 'none',
+}
+const NEXT_MINUTE: CategoryPolicy = {
+  retries: 10,
+  baseMs: 1000,
+  factor: 2,
+  maxMs: 60_000,
+  jitter: 0.1,
+  fallback: 'next-minute',
+}
 
 /** What tapelake does when config/retry_policy.yaml says nothing else. */
 export const DEFAULT_RETRY_POLICY: Readonly<Record<ErrorCategory, CategoryPolicy>> = {
   network: BACK_OFF,
   timeout: { ...BACK_OFF, retries: 3 },
-  rate_limit: { ...ONE_MINUTE, fallback: 'next-minute' },
+  rate_limit: NEXT_MINUTE,
   server: BACK_OFF,
   malformed: { ...BACK_OFF, retries: 3 },
   not_found: NO_RETRY,
@@ -58,7 +79,7 @@ function orDefault(category: ErrorCategory) {
       factor: shape.factor.default(policy.factor),
       maxMs: shape.maxMs.default(policy.maxMs),
       jitter: shape.jitter.default(policy.jitter),
-      fallback: policy.fallback ? shape.fallback.default(policy.fallback) : shape.fallback,
+      fallback: shape.fallback.default(policy.fallback),
     })
     .prefault({})
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { rowAt, type ColumnData, type ListColumn, type StringColumn } from '../../src/core/batch.ts'
+import { rowAt, type ColumnData } from '../../src/core/batch.ts'
 import { ConfigError, InterruptedError } from '../../src/core/errors.ts'
 import { collect } from '../../src/core/flow.ts'
 import { type DatasetDefinition } from '../../src/market/dataset.ts'
@@ -105,7 +105,7 @@ export function historySourceContract(setup: () => HistorySourceSetup): void {
 }
 
 function lengthOf(column: ColumnData): number {
-  if ('codes' in column) return (column).codes.length
-  if ('offsets' in column) return (column).offsets.length - 1
+  if ('codes' in column) return column.codes.length
+  if ('offsets' in column) return column.offsets.length - 1
   return (column as Float64Array).length
 }

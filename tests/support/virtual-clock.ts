@@ -1,6 +1,9 @@
 import { abortError } from '../../src/core/abort.ts'
 import { type Clock } from '../../src/core/clock.ts'
 
+/** Long enough for whatever else is due to run first. */
+const IDLE_MS = 5
+
 interface Sleeper {
   readonly dueMs: number
   readonly wake: () => void
@@ -25,13 +28,18 @@ export class VirtualClock implements Clock {
     this.sleeps.push(ms)
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortError(signal))
-      const sleeper = { dueMs: this.#nowMs + ms, wake: resolve }
-      this.#sleepers.push(sleeper)
-      signal.addEventListener('abort', () => {
+      const onAbort = () => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper)
         reject(abortError(signal))
-      })
-      setTimeout(() => this.#jump(), 5) // long enough for whatever else is due to run first
+      }
+      const wake = () => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      const sleeper = { dueMs: this.#nowMs + ms, wake }
+      this.#sleepers.push(sleeper)
+      signal.addEventListener('abort', onAbort)
+      setTimeout(() => this.#jump(), IDLE_MS)
     })
   }
 
@@ -42,6 +50,6 @@ export class VirtualClock implements Clock {
     const due = this.#sleepers.filter((sleeper) => sleeper.dueMs <= this.#nowMs)
     this.#sleepers = this.#sleepers.filter((sleeper) => sleeper.dueMs > this.#nowMs)
     for (const { wake } of due) wake()
-    if (this.#sleepers.length > 0) setTimeout(() => this.#jump(), 5)
+    if (this.#sleepers.length > 0) setTimeout(() => this.#jump(), IDLE_MS)
   }
 }

@@ -6,14 +6,9 @@ import { type HistoryRequest, type HistorySource, type Provenance, type RequestL
 import { requestIdOf } from './failures.ts'
 import { Fetcher } from './fetcher.ts'
 import { type PolygonOptions, type SourceEvents } from './options.ts'
+import { polygonLimits } from './limits.ts'
 import { followPages } from './pages.ts'
-import {
-  createRequestBuilder,
-  historyPath,
-  PAGE_ROWS,
-  REFERENCE_PAGE_ROWS,
-  type RequestBuilder,
-} from './requests.ts'
+import { createRequestBuilder, historyPath, type RequestBuilder } from './requests.ts'
 import { type Answer } from './transport.ts'
 import { parseObject } from './wire/document.ts'
 import { mappingOf, type RowMapping } from './wire/fields.ts'
@@ -30,15 +25,6 @@ export { type PolygonOptions as PolygonSourceOptions, type SourceEvents } from '
 export function createPolygonSource(options: PolygonOptions): HistorySource {
   return new PolygonSource(options)
 }
-
-/** Seconds of the bars that the vendor counts against its page limit, per dataset. */
-const BASE_SECONDS: Readonly<Record<string, number>> = {
-  equity_bars_1s: 1,
-  equity_bars_1m: 60,
-  equity_bars_1h: 60,
-  equity_bars_1d: 86_400,
-}
-const REFERENCE_DATASETS: ReadonlySet<string> = new Set(['splits', 'dividends'])
 
 class PolygonSource implements HistorySource {
   readonly name: string
@@ -62,12 +48,7 @@ class PolygonSource implements HistorySource {
 
   limits(dataset: DatasetDefinition): RequestLimits {
     requireMapping(dataset)
-    const anyRange = REFERENCE_DATASETS.has(dataset.name)
-    return {
-      pageRows: anyRange ? REFERENCE_PAGE_ROWS : PAGE_ROWS,
-      baseSeconds: BASE_SECONDS[dataset.name],
-      anyRange,
-    }
+    return polygonLimits(dataset)
   }
 
   /** Pages without rows bring no batch. */

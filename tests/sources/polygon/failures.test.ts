@@ -304,6 +304,21 @@ describe('deadlines and aborts', () => {
     expect(waiting.calls).toBe(0)
   })
 
+  test('once the patience is over, requests that need not wait still run and those that must wait end', async () => {
+    const patience = AbortSignal.abort(new InterruptedError('no more waiting'))
+    const server = await serve([good])
+    expect(await rowsOf(sourceAt(server.url, { patience }), request)).toHaveLength(1)
+
+    const hour = retryPolicySchema.parse({ server: { baseMs: 3_600_000, maxMs: 3_600_000 } })
+    const retrying = await failure([{ status: 500 }], { patience, retryPolicy: hour })
+    expect(retrying).toMatchObject({ calls: 1, error: { message: 'no more waiting' } })
+
+    const limiter = createRateLimiter({ callsPerMinute: 1 })
+    await limiter.run(async () => undefined, never)
+    const queued = await failure([good], { patience, limiter })
+    expect(queued).toMatchObject({ calls: 0, error: { message: 'no more waiting' } })
+  })
+
   test('without a key nothing is sent', async () => {
     for (const apiKey of [undefined, '']) {
       const { error, calls } = await failure([good], { apiKey })

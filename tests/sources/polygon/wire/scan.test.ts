@@ -115,7 +115,7 @@ describe('the scanner of vendor documents', () => {
           expect(plain(table, name, type)).toEqual(wanted)
         }
       }),
-      { numRuns: 1500 },
+      { numRuns: 1000 },
     )
   })
 
@@ -135,7 +135,7 @@ describe('the scanner of vendor documents', () => {
         for (let end = 0; end < bytes.length; end++)
           expect(() => scanDocument(bytes.subarray(0, end), FIELDS)).toThrow(WireError)
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     )
   })
 
