@@ -60,6 +60,7 @@ type CleanText = (text: string) => string
 function cleanInPlace(target: unknown, text: CleanText, seen: WeakSet<object>, depth: number): void {
   if (typeof target !== 'object' || target === null || seen.has(target)) return
   seen.add(target)
+  if (target instanceof Error) cleanStack(target, text)
   for (const name of Reflect.ownKeys(target)) {
     const slot = Reflect.getOwnPropertyDescriptor(target, name)
     if (!slot || !('value' in slot)) continue
@@ -70,6 +71,13 @@ function cleanInPlace(target: unknown, text: CleanText, seen: WeakSet<object>, d
     if (slot.configurable) Reflect.defineProperty(target, name, { ...slot, value: clean })
     else Reflect.set(target, name, clean)
   }
+}
+
+/** By name, because some engines make the stack a getter. */
+function cleanStack(error: Error, text: CleanText): void {
+  const { stack } = error
+  if (stack === undefined) return
+  Object.defineProperty(error, 'stack', { value: text(stack), writable: true, configurable: true })
 }
 
 /** `value` as it may stay under `name`; objects are cleaned where they are. */
