@@ -10,10 +10,10 @@ import {
 } from './call.ts'
 import { unpackCursor } from './params.ts'
 import { asOfMs, type Plan } from './plans.ts'
-import { type RateLimit } from './rate-limit.ts'
+import type { RateLimit } from './rate-limit.ts'
 import { matchRoute } from './routes.ts'
 import { hashHex } from './world/random.ts'
-import { type World } from './world/world.ts'
+import type { World } from './world/world.ts'
 
 /** What the simulator is, as far as an answer depends on it. */
 export interface Answering {

@@ -1,5 +1,5 @@
-import { type Plan } from './plans.ts'
-import { type World } from './world/world.ts'
+import type { Plan } from './plans.ts'
+import type { World } from './world/world.ts'
 
 /** One request, understood: what an endpoint needs to answer it. */
 export interface Call {

@@ -1,4 +1,4 @@
-import { type Handler } from './call.ts'
+import type { Handler } from './call.ts'
 import { aggregates } from './endpoints/aggregates.ts'
 import { conditions, exchanges } from './endpoints/code-lists.ts'
 import { dividends, dividendsV1, splits, splitsV1 } from './endpoints/corporate-actions.ts'
@@ -6,7 +6,7 @@ import { grouped, openClose, previousClose } from './endpoints/daily.ts'
 import { marketStatus, upcomingHolidays } from './endpoints/market-status.ts'
 import { contract, contracts, ticker, tickers } from './endpoints/reference.ts'
 import { lastQuote, lastTrade, quotes, trades } from './endpoints/ticks.ts'
-import { type Product } from './plans.ts'
+import type { Product } from './plans.ts'
 
 /** One endpoint: a path with `{captures}`, what a plan must include, and who answers. */
 export interface Route {

@@ -1,8 +1,8 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { type Sent } from './faults/inject.ts'
+import type { Sent } from './faults/inject.ts'
 
 const gzipBytes = promisify(gzip)
 const TRICKLE_PIECES = 20

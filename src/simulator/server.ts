@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf, UsageError } from '../core/errors.ts'
 import { admit, answer, type Answering, keyOf, requestIdOf } from './answering.ts'

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { rowAt, type ColumnData } from '../../src/core/batch.ts'
 import { ConfigError, InterruptedError } from '../../src/core/errors.ts'
 import { collect } from '../../src/core/flow.ts'
-import { type DatasetDefinition } from '../../src/market/dataset.ts'
-import { type HistoryRequest, type HistorySource } from '../../src/sources/history.ts'
+import type { DatasetDefinition } from '../../src/market/dataset.ts'
+import type { HistoryRequest, HistorySource } from '../../src/sources/history.ts'
 
 export interface HistorySourceSetup {
   /** A fresh source; the contract closes it. */

@@ -1,5 +1,5 @@
 import { abortError } from '../../src/core/abort.ts'
-import { type Clock } from '../../src/core/clock.ts'
+import type { Clock } from '../../src/core/clock.ts'
 
 /** Long enough for whatever else is due to run first. */
 const IDLE_MS = 5

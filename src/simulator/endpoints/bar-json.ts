@@ -1,6 +1,6 @@
-import { type JsonWriter } from '../json-writer.ts'
-import { type Bars } from '../world/bars.ts'
-import { type Listing } from '../world/universe.ts'
+import type { JsonWriter } from '../json-writer.ts'
+import type { Bars } from '../world/bars.ts'
+import type { Listing } from '../world/universe.ts'
 
 /** What differs between the places where the vendor writes a bar. */
 export interface BarJsonOptions {

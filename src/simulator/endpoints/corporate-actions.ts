@@ -1,5 +1,5 @@
 import { addDays, newYorkDate } from '../../market/time.ts'
-import { type Answer, type Call } from '../call.ts'
+import type { Answer, Call } from '../call.ts'
 import { type ListOptions, listPage, type Row } from '../list-query.ts'
 import { booleanOf } from '../params.ts'
 import { type Dividend, dividendsOf } from '../world/dividends.ts'

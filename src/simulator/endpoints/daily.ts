@@ -1,4 +1,4 @@
-import { type TradingSession } from '../../market/calendar/index.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import { dateToDays, MS_PER_HOUR, NEW_YORK, newYorkDate } from '../../market/time.ts'
 import {
   type Answer,

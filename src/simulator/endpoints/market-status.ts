@@ -1,4 +1,4 @@
-import { type TradingSession } from '../../market/calendar/index.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import { addDays, MS_PER_MINUTE, NEW_YORK, newYorkDate, weekdayOf, dateToDays } from '../../market/time.ts'
 import { type Answer, type Call, jsonAnswer } from '../call.ts'
 

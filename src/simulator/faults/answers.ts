@@ -1,7 +1,7 @@
 import { type Answer, notEntitled, outsideTimeframe, tooManyRequests, unknownKey } from '../call.ts'
 import { spanOf } from '../params.ts'
 import { type FaultKind, WHOLE } from './kind.ts'
-import { type OptionSpec, type OptionValue } from './options.ts'
+import type { OptionSpec, OptionValue } from './options.ts'
 
 const RETRY_AFTER: OptionSpec = { type: 'count', does: 'send Retry-After with this many seconds' }
 const SERVER_TEXTS: Readonly<Record<string, string>> = {

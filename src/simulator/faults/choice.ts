@@ -1,5 +1,5 @@
 import { createRandom, hash32, hashText } from '../world/random.ts'
-import { type Fault } from './kind.ts'
+import type { Fault } from './kind.ts'
 
 /** Distinct requests whose asks are counted; the oldest is forgotten first. */
 const REMEMBERED_REQUESTS = 10_000

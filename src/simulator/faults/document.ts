@@ -1,5 +1,5 @@
 import { newYorkDate } from '../../market/time.ts'
-import { type Answer } from '../call.ts'
+import type { Answer } from '../call.ts'
 
 /** A parsed page. Nanoseconds stand as `ns:1700000000000000001`, because a double cannot hold them. */
 export interface Page {

@@ -1,4 +1,4 @@
-import { type Answer } from '../call.ts'
+import type { Answer } from '../call.ts'
 import { createRandom, hashText } from '../world/random.ts'
 import { createChoice } from './choice.ts'
 import { type Fault, type FaultContext, WHOLE, type Wire } from './kind.ts'

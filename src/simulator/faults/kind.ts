@@ -1,6 +1,6 @@
-import { type Answer } from '../call.ts'
-import { type Random } from '../world/random.ts'
-import { type OptionSpecs, type OptionValue } from './options.ts'
+import type { Answer } from '../call.ts'
+import type { Random } from '../world/random.ts'
+import type { OptionSpecs, OptionValue } from './options.ts'
 
 /** A fault as asked for: which kind, with which options. Made by `parseFault`. */
 export interface Fault {

@@ -1,7 +1,7 @@
-import { type Answer } from '../call.ts'
+import type { Answer } from '../call.ts'
 import { MARK, nextUrl, unpackCursor } from '../params.ts'
 import { editPage, type Page, readPage, rowsOf, setRows } from './document.ts'
-import { type FaultContext, type FaultKind } from './kind.ts'
+import type { FaultContext, FaultKind } from './kind.ts'
 
 const AGAIN = `${MARK}again`
 const SWAPPED = `${MARK}swapped`

@@ -1,6 +1,6 @@
 import { UsageError } from '../../core/errors.ts'
 import { ANSWER_KINDS } from './answers.ts'
-import { type Fault, type FaultKind } from './kind.ts'
+import type { Fault, FaultKind } from './kind.ts'
 import { CHOICE_OPTIONS, type OptionSpecs, type OptionValue, parseOption } from './options.ts'
 import { PAGE_KINDS } from './pages.ts'
 import { ROW_KINDS } from './rows.ts'

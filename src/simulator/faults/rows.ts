@@ -1,5 +1,5 @@
 import { dateOfRow, editPage, keepRows, type Page, type PageRow, rowsOf, setRows } from './document.ts'
-import { type FaultContext, type FaultKind } from './kind.ts'
+import type { FaultContext, FaultKind } from './kind.ts'
 
 /** Ways to break a row; which one a row gets under `mixed` depends on its place. */
 const BREAKS: Readonly<Record<string, (row: PageRow) => void>> = {

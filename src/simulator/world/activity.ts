@@ -1,5 +1,5 @@
 import { bell, createRandom, hashText } from './random.ts'
-import { type Listing } from './universe.ts'
+import type { Listing } from './universe.ts'
 
 /** From this session on the tape carries fractions of shares. */
 export const FRACTIONS_START = '2026-02-23'

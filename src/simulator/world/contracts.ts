@@ -1,7 +1,7 @@
 import { formatOptionSymbol, type OptionType } from '../../market/symbols.ts'
 import { addDays, dateToDays, daysToDate, weekdayOf } from '../../market/time.ts'
-import { type Listing } from './universe.ts'
-import { type World } from './world.ts'
+import type { Listing } from './universe.ts'
+import type { World } from './world.ts'
 
 /** One listed option of the simulated market. */
 export interface Contract {

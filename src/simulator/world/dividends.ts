@@ -1,7 +1,7 @@
 import { addDays, daysToDate, dateToDays, civilToDays, daysToCivil } from '../../market/time.ts'
 import { hash32, hashHex, hashText } from './random.ts'
 import { HISTORY_STARTS, type Listing } from './universe.ts'
-import { type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** One cash dividend, in the shares of its day. */
 export interface Dividend {

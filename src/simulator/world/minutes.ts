@@ -1,11 +1,11 @@
-import { type TradingSession } from '../../market/calendar/index.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import { dateToDays, MS_PER_MINUTE } from '../../market/time.ts'
 import { activityOn, FRACTIONS_START, volumeCurve } from './activity.ts'
 import { type Bars, emptyBars, PRICE_UNITS, SHARE_UNITS } from './bars.ts'
-import { type LogLevel } from './price-level.ts'
+import type { LogLevel } from './price-level.ts'
 import { bell, createRandom, hashText, type Random } from './random.ts'
 import { splitFactor } from './splits.ts'
-import { type Listing } from './universe.ts'
+import type { Listing } from './universe.ts'
 
 const CENT = PRICE_UNITS / 100
 

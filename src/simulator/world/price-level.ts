@@ -1,5 +1,5 @@
 import { hashText, valueNoise } from './random.ts'
-import { type Listing } from './universe.ts'
+import type { Listing } from './universe.ts'
 
 /** Day on which listings quote their `price`: 2025-01-02, in days since the epoch. */
 const REFERENCE_DAY = 20_090

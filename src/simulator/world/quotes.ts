@@ -1,6 +1,6 @@
 import { type Bars, PRICE_UNITS } from './bars.ts'
 import { minuteRandom, MINUTE_NS } from './ticks.ts'
-import { type Listing } from './universe.ts'
+import type { Listing } from './universe.ts'
 
 /** Quotes of one minute as columns, ascending in time; no two share an instant. */
 export interface Quotes {

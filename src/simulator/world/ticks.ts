@@ -1,6 +1,6 @@
 import { type Bars, PRICE_UNITS, SHARE_UNITS } from './bars.ts'
 import { createRandom, hashText, type Random } from './random.ts'
-import { type Listing } from './universe.ts'
+import type { Listing } from './universe.ts'
 
 /** Ticks of one minute as columns, ascending in time; no two share an instant. */
 export interface Ticks {

@@ -1,4 +1,4 @@
-import { type TradingSession } from '../../market/calendar/index.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import {
   CHICAGO,
   civilToDays,
@@ -12,8 +12,8 @@ import {
 import { adjustBars, type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
 import { secondBars } from './seconds.ts'
 import { splitFactor } from './splits.ts'
-import { type Listing } from './universe.ts'
-import { type World } from './world.ts'
+import type { Listing } from './universe.ts'
+import type { World } from './world.ts'
 
 export const TIMESPANS = ['second', 'minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'] as const
 export type Timespan = (typeof TIMESPANS)[number]

@@ -13,7 +13,7 @@ import {
   type VendorErrorDetails,
 } from '../../core/errors.ts'
 import { parseRetryAfter } from '../../core/retry.ts'
-import { type Answer } from './transport.ts'
+import type { Answer } from './transport.ts'
 import { WireError } from './wire/cursor.ts'
 
 const MAX_VENDOR_CHARS = 400

@@ -3,9 +3,9 @@ import { systemClock, type Clock } from '../../core/clock.ts'
 import { AuthenticationError, ConfigError, RateLimitError } from '../../core/errors.ts'
 import { createRedactor, type Redactor } from '../../core/redact.ts'
 import { retry, type RetryEvent } from '../../core/retry.ts'
-import { type Provenance } from '../history.ts'
+import type { Provenance } from '../history.ts'
 import { bodyFailure, failureOf, requestIdOf, transportFailure } from './failures.ts'
-import { type PolygonOptions } from './options.ts'
+import type { PolygonOptions } from './options.ts'
 import { createTransport, type Answer, type Transport } from './transport.ts'
 
 /** The simulator says so in this header of every answer. */

@@ -1,6 +1,6 @@
-import { type Clock } from '../../core/clock.ts'
-import { type RateLimiter } from '../../core/rate-limit.ts'
-import { type RetryPolicy } from '../../core/retry.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { RateLimiter } from '../../core/rate-limit.ts'
+import type { RetryPolicy } from '../../core/retry.ts'
 
 /** What the source tells whoever watches it. It logs nothing itself; nothing here ever holds the key. */
 export interface SourceEvents {

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../core/abort.ts'
 import { MalformedError } from '../../core/errors.ts'
-import { type Fetcher } from './fetcher.ts'
-import { type Answer } from './transport.ts'
+import type { Fetcher } from './fetcher.ts'
+import type { Answer } from './transport.ts'
 
 /** One page of a paged answer. */
 export interface Paged {

@@ -8,7 +8,7 @@ import {
 } from '../../core/errors.ts'
 import { addDays, newYorkDate } from '../../market/time.ts'
 import { Fetcher } from './fetcher.ts'
-import { type PolygonOptions } from './options.ts'
+import type { PolygonOptions } from './options.ts'
 import { createRequestBuilder, type RequestBuilder } from './requests.ts'
 import { parseObject } from './wire/document.ts'
 

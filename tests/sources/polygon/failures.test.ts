@@ -17,7 +17,7 @@ import {
 } from '../../../src/core/errors.ts'
 import { createRateLimiter } from '../../../src/core/rate-limit.ts'
 import { retryPolicySchema } from '../../../src/core/retry.ts'
-import { type PolygonSourceOptions } from '../../../src/sources/polygon/index.ts'
+import type { PolygonSourceOptions } from '../../../src/sources/polygon/index.ts'
 import { startVendorServer, type ScriptedAnswer, type VendorServer } from '../../support/vendor-server.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
 import { aggregates, ask, KEY, never, quickRetries, rowsOf, sourceAt, wireBar } from './support.ts'

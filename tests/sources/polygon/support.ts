@@ -3,7 +3,7 @@ import { retryPolicySchema } from '../../../src/core/retry.ts'
 import { collect } from '../../../src/core/flow.ts'
 import { rowAt } from '../../../src/core/batch.ts'
 import { datasetNamed } from '../../../src/market/datasets/index.ts'
-import { type HistoryRequest, type HistorySource } from '../../../src/sources/history.ts'
+import type { HistoryRequest, HistorySource } from '../../../src/sources/history.ts'
 import { createPolygonSource, type PolygonSourceOptions } from '../../../src/sources/polygon/index.ts'
 
 export const KEY = 'kEy_0123456789abcdef'

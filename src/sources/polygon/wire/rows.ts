@@ -1,8 +1,8 @@
 import { constantString, NS_NULL, type Batch, type ColumnData, type Origin } from '../../../core/batch.ts'
-import { type ColumnDefinition, type DatasetDefinition } from '../../../market/dataset.ts'
+import type { ColumnDefinition, DatasetDefinition } from '../../../market/dataset.ts'
 import { checkEnvelope, type Envelope } from './envelope.ts'
 import { WireError } from './cursor.ts'
-import { type RowMapping } from './fields.ts'
+import type { RowMapping } from './fields.ts'
 import { scanDocument, type WireTable } from './scan.ts'
 
 /** One page of an answer, read and checked. */

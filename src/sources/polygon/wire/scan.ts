@@ -1,4 +1,4 @@
-import { type ColumnData } from '../../../core/batch.ts'
+import type { ColumnData } from '../../../core/batch.ts'
 import { columnBuilder, type ColumnBuilder, type WireType } from './columns.ts'
 import { BYTE, JsonCursor, WireError } from './cursor.ts'
 

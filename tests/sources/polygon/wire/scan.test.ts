@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { NS_NULL, stringAt, type ListColumn, type StringColumn } from '../../../../src/core/batch.ts'
-import { type WireType } from '../../../../src/sources/polygon/wire/columns.ts'
+import type { WireType } from '../../../../src/sources/polygon/wire/columns.ts'
 import { WireError } from '../../../../src/sources/polygon/wire/cursor.ts'
 import { microsecondsOf } from '../../../../src/sources/polygon/wire/nanoseconds.ts'
 import { scanDocument, type WireTable } from '../../../../src/sources/polygon/wire/scan.ts'
