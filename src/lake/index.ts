@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DATASETS } from '../market/datasets/index.ts'
-import type { DatasetDefinition } from '../market/dataset.ts'
+import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
 import type { ParquetEngine } from './engine.ts'
 import { createEngine } from './engines/index.ts'
 import { dataPaths, decodeTicker, encodeTicker, type SeriesId } from './layout.ts'
@@ -77,9 +77,10 @@ async function listSeries(root: string, { datasets, tickers }: SeriesFilter): Pr
 async function tickersOf(root: string, dataset: DatasetDefinition): Promise<string[]> {
   const ledgers = await readdir(join(dataPaths(root).ledger, dataset.name)).catch(() => [])
   const folders = await readdir(join(dataPaths(root).lake, dataset.name)).catch(() => [])
+  const prefix = `${seriesKeyOf(dataset)}=`
   const names = [
     ...ledgers.flatMap((name) => /^(.+)\.(?:json|next)$/.exec(name)?.[1] ?? []),
-    ...folders.flatMap((name) => /^ticker=(.+)$/.exec(name)?.[1] ?? []),
+    ...folders.flatMap((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : [])),
   ]
   return [...new Set(names.filter(isTicker).map(decodeTicker))].sort()
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { DatasetDefinition } from '../market/dataset.ts'
+import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
 
 /**
  * Where things lie below the data directory. Paths inside ledgers are relative to it and use `/`, so that
@@ -10,6 +10,8 @@ export interface DataPaths {
   readonly lake: string
   readonly ledger: string
   readonly quarantine: string
+  /** What a vendor said, as JSON, beside the lake: discovered option contracts. */
+  readonly raw: string
   readonly state: string
   readonly locks: string
   readonly scratch: string
@@ -23,6 +25,7 @@ export function dataPaths(root: string): DataPaths {
     lake: join(root, 'lake'),
     ledger: join(root, 'ledger'),
     quarantine: join(root, 'quarantine'),
+    raw: join(root, 'raw'),
     state,
     locks: join(state, 'locks'),
     scratch: join(state, 'scratch'),
@@ -33,7 +36,7 @@ export function dataPaths(root: string): DataPaths {
 /** Suffix of every file that is not yet part of the lake; never `.parquet`, so that no glob takes it. */
 export const TEMPORARY_SUFFIX = '.tmp'
 
-/** One dataset of one ticker: what one ledger covers. */
+/** One dataset of one ticker (options: of one underlying): what one ledger covers. */
 export interface SeriesId {
   readonly dataset: DatasetDefinition
   readonly ticker: string
@@ -69,7 +72,7 @@ export function partitionOf(dataset: DatasetDefinition, sessionDate: string): st
 
 /** Folder of a series, relative to the data directory. */
 export const seriesFolder = ({ dataset, ticker }: SeriesId): string =>
-  `lake/${dataset.name}/ticker=${encodeTicker(ticker)}`
+  `lake/${dataset.name}/${seriesKeyOf(dataset)}=${encodeTicker(ticker)}`
 
 /** The segment that holds `partition` of a series, relative to the data directory. */
 export function segmentPath(series: SeriesId, partition: string): string {
@@ -88,4 +91,4 @@ export const nextLedgerPath = ({ dataset, ticker }: SeriesId): string =>
 
 /** Refused rows of one cell, relative to the data directory. */
 export const quarantinePath = ({ dataset, ticker }: SeriesId, sessionDate: string): string =>
-  `quarantine/${dataset.name}/ticker=${encodeTicker(ticker)}/${sessionDate}.jsonl`
+  `quarantine/${dataset.name}/${seriesKeyOf(dataset)}=${encodeTicker(ticker)}/${sessionDate}.jsonl`

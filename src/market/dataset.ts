@@ -15,6 +15,11 @@ export interface DatasetDefinition {
   readonly columns: readonly ColumnDefinition[]
   /** Columns that together name one row; rows are sorted by them. The first is always `ticker`. */
   readonly key: readonly string[]
+  /**
+   * What names a series, and its folder in the lake; default `ticker`: the column `ticker` holds it in every row.
+   * `underlying`: a series is all options of one underlying, and `ticker` holds the contract of each row.
+   */
+  readonly seriesKey?: SeriesKey
   /** The column that assigns a row to its session. */
   readonly eventColumn: string
   readonly eventKind: EventKind
@@ -24,6 +29,11 @@ export interface DatasetDefinition {
   readonly calendar: string
   readonly rules: readonly Rule[]
 }
+
+export type SeriesKey = 'ticker' | 'underlying'
+
+/** What names a series of `dataset`. */
+export const seriesKeyOf = ({ seriesKey = 'ticker' }: DatasetDefinition): SeriesKey => seriesKey
 
 /**
  * How `eventColumn` names its session:

@@ -58,7 +58,7 @@ export function parseOptionSymbol(symbol: string): OptionContract {
   if (strike === 0) throw refusal(symbol, 'has a strike of zero')
   return {
     root,
-    underlying: underlyingOf(root),
+    underlying: underlyingOfRoot(root),
     expiration: daysToDate(civilToDays(date)),
     type: terms[4] === 'C' ? 'call' : 'put',
     strike,
@@ -68,8 +68,11 @@ export function parseOptionSymbol(symbol: string): OptionContract {
 const refusal = (symbol: string, why: string): UsageError =>
   new UsageError(`option symbol '${symbol}' ${why}`, { hint: HINT })
 
-/** Digits mark contracts that a corporate action adjusted (behind) or that are flexible (in front). */
-function underlyingOf(root: string): string {
+/**
+ * What options with `root` are written on: `SPX` for `SPXW`, `AMD` for `AMD1`. Digits mark contracts that a
+ * corporate action adjusted (behind) or that are flexible (in front).
+ */
+export function underlyingOfRoot(root: string): string {
   const letters = root.replace(/^\d+(?=[A-Z])/, '').replace(/(?<=[A-Z])\d+$/, '')
   return INDEX_ROOTS.get(letters) ?? letters
 }

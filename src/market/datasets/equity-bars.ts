@@ -37,7 +37,8 @@ const columns: readonly ColumnDefinition[] = [
   },
 ]
 
-const priceRules: readonly Rule[] = [
+/** What holds of every bar of trades, whatever its length. */
+export const barRules: readonly Rule[] = [
   {
     kind: 'required',
     name: 'missing_value',
@@ -72,7 +73,7 @@ function intradayBars({ name, bar, seconds, partition }: BarKind): DatasetDefini
     partition,
     calendar: 'XNYS',
     rules: [
-      ...priceRules,
+      ...barRules,
       { kind: 'aligned', name: 'not_aligned', seconds },
       { kind: 'in_session', name: 'outside_session' },
     ],
@@ -108,5 +109,5 @@ export const equityBars1d: DatasetDefinition = {
   eventKind: 'day',
   partition: 'none',
   calendar: 'XNYS',
-  rules: [...priceRules, { kind: 'in_session', name: 'outside_session' }],
+  rules: [...barRules, { kind: 'in_session', name: 'outside_session' }],
 }

@@ -3,6 +3,8 @@ import type { DatasetDefinition } from '../dataset.ts'
 import { dividends, splits } from './corporate-actions.ts'
 import { equityBars1d, equityBars1h, equityBars1m, equityBars1s } from './equity-bars.ts'
 import { equityQuotes, equityTrades } from './equity-ticks.ts'
+import { optionChain } from './option-chain.ts'
+import { optionBars1d, optionBars1m, optionContracts } from './options.ts'
 
 /** Every dataset that tapelake knows, in the order in which people meet them. */
 export const DATASETS: readonly DatasetDefinition[] = [
@@ -12,6 +14,10 @@ export const DATASETS: readonly DatasetDefinition[] = [
   equityBars1d,
   equityTrades,
   equityQuotes,
+  optionContracts,
+  optionBars1m,
+  optionBars1d,
+  optionChain,
   splits,
   dividends,
 ]

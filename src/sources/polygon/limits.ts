@@ -8,6 +8,8 @@ const BASE_SECONDS: Readonly<Record<string, number>> = {
   equity_bars_1m: 60,
   equity_bars_1h: 60,
   equity_bars_1d: 86_400,
+  option_bars_1m: 60,
+  option_bars_1d: 86_400,
 }
 const REFERENCE_DATASETS: ReadonlySet<string> = new Set(['splits', 'dividends'])
 

@@ -2,8 +2,9 @@
 import type { AxiosResponse } from 'axios'
 import type * as Vendor from '@polygon.io/client-js'
 import { ConfigError } from '../../core/errors.ts'
+import { calendarOf } from '../../market/calendar/index.ts'
 import { addDays, dateToDays, NEW_YORK } from '../../market/time.ts'
-import { type HistoryRequest } from '../history.ts'
+import type { HistoryRequest } from '../history.ts'
 
 type Client = typeof Vendor
 type Query = Readonly<Record<string, string>>
@@ -51,10 +52,10 @@ export function historyPath(builder: RequestBuilder, request: HistoryRequest): P
   const { client } = builder
   const { ticker, from, to, dataset } = request
   const span = client.GetStocksAggregatesTimespanEnum
-  const bars = (timespan: Vendor.GetStocksAggregatesTimespanEnum) =>
+  const bars = (timespan: Vendor.GetStocksAggregatesTimespanEnum, range: Range = { from, to }) =>
     builder.pathOf((api) => {
       const { Asc } = client.GetStocksAggregatesSortEnum
-      return api.getStocksAggregates(ticker, 1, timespan, from, to, false, Asc, PAGE_ROWS)
+      return api.getStocksAggregates(ticker, 1, timespan, range.from, range.to, false, Asc, PAGE_ROWS)
     })
   switch (dataset.name) {
     case 'equity_bars_1s':
@@ -64,6 +65,10 @@ export function historyPath(builder: RequestBuilder, request: HistoryRequest): P
     case 'equity_bars_1h':
       return bars(span.Hour)
     case 'equity_bars_1d':
+      return bars(span.Day)
+    case 'option_bars_1m':
+      return bars(span.Minute, sessionsMs(request))
+    case 'option_bars_1d':
       return bars(span.Day)
     case 'equity_trades':
       return builder.pathOf((api) => api.getStocksTrades(ticker), ticks(from, to))
@@ -76,6 +81,16 @@ export function historyPath(builder: RequestBuilder, request: HistoryRequest): P
     default:
       throw new ConfigError(`the polygon source does not serve the dataset '${dataset.name}'`)
   }
+}
+
+type Range = Pick<HistoryRequest, 'from' | 'to'>
+
+/** All hours of the sessions, in ms since the epoch, both inclusive: index options trade from the evening before. */
+function sessionsMs({ dataset, from, to }: HistoryRequest): Range {
+  const calendar = calendarOf(dataset.calendar)
+  const first = calendar.on(from) ?? calendar.next(from)
+  const last = calendar.on(to) ?? calendar.previous(to)
+  return { from: String(first.extendedOpenMs), to: String(last.extendedCloseMs - 1) }
 }
 
 /** All ticks of the New York days `from` to `to`, both inclusive. */

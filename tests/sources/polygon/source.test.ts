@@ -3,7 +3,7 @@ import { ConfigError, MalformedError } from '../../../src/core/errors.ts'
 import { collect } from '../../../src/core/flow.ts'
 import { createRateLimiter } from '../../../src/core/rate-limit.ts'
 import { datasetNamed } from '../../../src/market/datasets/index.ts'
-import { type AnswerEvent, type FieldEvent } from '../../../src/sources/polygon/options.ts'
+import type { AnswerEvent, FieldEvent } from '../../../src/sources/polygon/options.ts'
 import { historySourceContract } from '../../contracts/history-source-contract.ts'
 import { runNode } from '../../support/run-node.ts'
 import {
@@ -42,6 +42,10 @@ describe('the requests', () => {
       '/v3/trades/SPY?timestamp.gte=1735794000000000000&timestamp.lt=1735966800000000000&order=asc&limit=50000&sort=timestamp',
     equity_quotes:
       '/v3/quotes/SPY?timestamp.gte=1735794000000000000&timestamp.lt=1735966800000000000&order=asc&limit=50000&sort=timestamp',
+    // from 20:15 New York time on the evening before to 17:00
+    option_bars_1m: `/v2/aggs/ticker/SPY/range/1/minute/${Date.UTC(2025, 0, 2, 1, 15)}/${Date.UTC(2025, 0, 3, 22) - 1}?adjusted=false&sort=asc&limit=50000`,
+    option_bars_1d:
+      '/v2/aggs/ticker/SPY/range/1/day/2025-01-02/2025-01-03?adjusted=false&sort=asc&limit=50000',
     splits:
       '/v3/reference/splits?ticker=SPY&execution_date.gte=2025-01-02&execution_date.lte=2025-01-03&order=asc&limit=1000&sort=execution_date',
     dividends:

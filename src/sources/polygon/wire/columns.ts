@@ -1,4 +1,4 @@
-import { NS_NULL, type ColumnData } from '../../../core/batch.ts'
+import { NS_NULL, stringColumn, type ColumnData } from '../../../core/batch.ts'
 import { civilToDays, isCivilDate } from '../../../market/time.ts'
 import { BYTE, isDigit, type JsonCursor } from './cursor.ts'
 import { readNs } from './nanoseconds.ts'
@@ -12,8 +12,9 @@ import { readNs } from './nanoseconds.ts'
  * - `ns`       integer, exact → BigInt64Array; NS_NULL = null
  * - `string`   → codes and dictionary; -1 = null
  * - `int_list` array of integers → offsets and values; empty = null
+ * - `json`     any value → its JSON text, as sent, as a string column; null = null
  */
-export type WireType = 'double' | 'int64' | 'ms' | 'decimal' | 'date' | 'ns' | 'string' | 'int_list'
+export type WireType = 'double' | 'int64' | 'ms' | 'decimal' | 'date' | 'ns' | 'string' | 'int_list' | 'json'
 
 /** Collects the values of one field, row by row. */
 export interface ColumnBuilder {
@@ -36,6 +37,8 @@ export function columnBuilder(type: WireType): ColumnBuilder {
       return new StringBuilder()
     case 'int_list':
       return new IntListBuilder()
+    case 'json':
+      return new JsonBuilder()
     case 'decimal':
       return new DecimalBuilder()
     case 'date':
@@ -191,6 +194,26 @@ class StringBuilder implements ColumnBuilder {
 
   finish(rows: number): ColumnData {
     return { codes: this.#codes.subarray(0, rows), dictionary: this.#dictionary }
+  }
+}
+
+class JsonBuilder implements ColumnBuilder {
+  readonly #texts: (string | null)[] = []
+
+  read(cursor: JsonCursor, row: number): boolean {
+    const start = cursor.pos
+    cursor.skipValue()
+    const text = cursor.bytes.toString('utf8', start, cursor.pos)
+    this.#texts[row] = text === 'null' ? null : text
+    return true
+  }
+
+  grow(): void {
+    // texts are kept in a plain list
+  }
+
+  finish(rows: number): ColumnData {
+    return stringColumn(Array.from({ length: rows }, (_, row) => this.#texts[row]))
   }
 }
 

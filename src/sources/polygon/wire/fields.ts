@@ -1,7 +1,7 @@
-import { type ColumnData } from '../../../core/batch.ts'
-import { type DatasetDefinition } from '../../../market/dataset.ts'
+import type { ColumnData } from '../../../core/batch.ts'
+import type { DatasetDefinition } from '../../../market/dataset.ts'
 import { microsecondsOf } from './nanoseconds.ts'
-import { type WireField, type WireTable } from './scan.ts'
+import type { WireField, WireTable } from './scan.ts'
 
 /** How the rows of one endpoint become the columns of a dataset. */
 export interface RowMapping {
@@ -152,6 +152,8 @@ const MAPPINGS: Readonly<Record<string, RowMapping>> = {
   equity_bars_1m: bars,
   equity_bars_1h: bars,
   equity_bars_1d: bars,
+  option_bars_1m: bars,
+  option_bars_1d: bars,
   equity_trades: trades,
   equity_quotes: quotes,
   splits,
