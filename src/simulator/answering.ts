@@ -21,6 +21,8 @@ export interface Answering {
   readonly plan: Plan
   /** The simulated wall clock, ms since the epoch. */
   readonly now: () => number
+  /** How long what happened last is kept back, ms. */
+  readonly publicationDelayMs: number
 }
 
 /** The key of a request, from the header or the query; undefined without one. */
@@ -57,7 +59,7 @@ export function answer(answering: Answering, target: URL, requestId: string): An
       origin: target.origin,
       requestId,
       nowMs,
-      asOfMs: asOfMs(answering.plan, nowMs),
+      asOfMs: Math.min(asOfMs(answering.plan, nowMs), nowMs - answering.publicationDelayMs),
     }
     return match.route.handler(call)
   } catch (error) {

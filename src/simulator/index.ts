@@ -1,5 +1,6 @@
 export { describeFaults, type Fault, FAULT_KINDS, parseFault } from './faults/parse.ts'
 export { PLAN_NAMES, type PlanName } from './plans.ts'
 export { type Simulator, type SimulatorOptions, startSimulator } from './server.ts'
+export type { SocketStats, Speed } from './socket/index.ts'
 export { type SimulatorStats } from './stats.ts'
 export { type Listing, UNIVERSE } from './world/universe.ts'

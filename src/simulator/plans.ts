@@ -14,6 +14,8 @@ export interface Plan {
   /** Minutes by which data is late; `end-of-day` shows no session before its day is over. */
   readonly delay: number | 'end-of-day'
   readonly products: readonly Product[]
+  /** The live socket: none, only on the delayed host, or on both. */
+  readonly socket: 'none' | 'delayed' | 'real-time'
 }
 
 export const PLAN_NAMES = ['free', 'starter', 'developer', 'advanced', 'unlimited'] as const
@@ -23,11 +25,23 @@ const paid: readonly Product[] = ['bars', 'second_bars', 'reference']
 const everything: readonly Product[] = [...paid, 'trades', 'quotes']
 
 const PLANS: Readonly<Record<PlanName, Omit<Plan, 'name'>>> = {
-  free: { callsPerMinute: 5, historyYears: 2, delay: 'end-of-day', products: ['bars', 'reference'] },
-  starter: { callsPerMinute: 0, historyYears: 5, delay: 15, products: paid },
-  developer: { callsPerMinute: 0, historyYears: 10, delay: 15, products: [...paid, 'trades'] },
-  advanced: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything },
-  unlimited: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything },
+  free: {
+    callsPerMinute: 5,
+    historyYears: 2,
+    delay: 'end-of-day',
+    products: ['bars', 'reference'],
+    socket: 'none',
+  },
+  starter: { callsPerMinute: 0, historyYears: 5, delay: 15, products: paid, socket: 'delayed' },
+  developer: {
+    callsPerMinute: 0,
+    historyYears: 10,
+    delay: 15,
+    products: [...paid, 'trades'],
+    socket: 'delayed',
+  },
+  advanced: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything, socket: 'real-time' },
+  unlimited: { callsPerMinute: 0, historyYears: 0, delay: 0, products: everything, socket: 'real-time' },
 }
 
 /**

@@ -10,13 +10,21 @@ import { planNamed, type PlanName } from './plans.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { matchRoute } from './routes.ts'
 import { send } from './send.ts'
+import {
+  createMarketClock,
+  type MarketClock,
+  openSockets,
+  type SocketOptions,
+  type SocketStats,
+} from './socket/index.ts'
 import { type SimulatorStats, StatsCounter } from './stats.ts'
-import { createWorld } from './world/world.ts'
+import { createWorld, type World } from './world/world.ts'
 
 const KEEP_ALIVE_MS = 75_000
+const PUBLICATION_DELAY_MS = 5000
 
-/** How a simulator is started; every option may be left out. */
-export interface SimulatorOptions {
+/** How a simulator is started; every option may be left out. The live socket has its own. */
+export interface SimulatorOptions extends SocketOptions {
   /** TCP port; 0 = any free one (default). */
   readonly port?: number
   /** Address to listen on; default 127.0.0.1. */
@@ -29,8 +37,13 @@ export interface SimulatorOptions {
   readonly plan?: PlanName
   /** Overrides the plan's calls per minute; 0 = no limit. Counted on the real clock. */
   readonly callsPerMinute?: number
-  /** The simulated wall clock, ms since the epoch; nothing later exists. Default: the real one. */
+  /**
+   * The simulated wall clock, ms since the epoch; nothing later exists. Default: the real one, or the one
+   * that `startMs` and `speed` describe.
+   */
   readonly now?: () => number
+  /** How long REST keeps back what happened last, ms; default 5,000 with `startMs` or `speed`, else 0. */
+  readonly publicationDelayMs?: number
   /** What goes wrong, in the order given; see `parseFault`. Default: nothing. */
   readonly faults?: readonly Fault[]
   /** Wait before every answer, milliseconds; default 0. */
@@ -41,8 +54,17 @@ export interface SimulatorOptions {
 export interface Simulator {
   /** `http://127.0.0.1:43210`, without a trailing slash. */
   readonly url: string
+  /** `ws://127.0.0.1:43210`, without a trailing slash; clusters are `/stocks`, `/delayed/stocks`, … */
+  readonly wsUrl: string
   readonly port: number
   stats(): SimulatorStats
+  socketStats(): SocketStats
+  /** The simulated wall clock, ms since the epoch. REST and sockets share it. */
+  marketNow(): number
+  /** Starts a market clock that waits for subscribers. */
+  startMarket(): void
+  /** Resolves when all socket events up to market time `ms` have been sent. */
+  marketReached(ms: number): Promise<void>
   /** Stops listening and cuts every connection. */
   close(): Promise<void>
 }
@@ -56,7 +78,9 @@ export interface Simulator {
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { port = 0, host = '127.0.0.1', seed = 1, latencyMs = 0 } = options
   const stats = new StatsCounter()
-  const answerTo = createAnswerer(options, seed, stats)
+  const world = createWorld(seed)
+  const clock = clockOf(options)
+  const answerTo = createAnswerer(options, { world, clock, stats })
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const target = targetOf(request)
@@ -78,18 +102,58 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   })
   // Longer than a client keeps a connection, or it would now and then write into a closed one.
   server.keepAliveTimeout = KEEP_ALIVE_MS
-  return { ...(await listen(server, port, host)), stats: () => stats.snapshot() }
+  const sockets = openSockets(options, {
+    ...{ server, world, clock },
+    plan: planNamed(options.plan ?? 'unlimited'),
+    keys: options.keys ? new Set(options.keys) : undefined,
+    faults: options.faults ?? [],
+    onFault: (name) => stats.fired(name),
+  })
+  const listening = await listen(server, port, host)
+  return {
+    ...listening,
+    wsUrl: listening.url.replace(/^http/, 'ws'),
+    stats: () => stats.snapshot(),
+    socketStats: () => sockets.stats(),
+    marketNow: () => clock.nowMs(),
+    startMarket: () => sockets.startMarket(),
+    marketReached: (ms) => sockets.marketReached(ms),
+    close: async () => {
+      sockets.close()
+      await listening.close()
+    },
+  }
+}
+
+function clockOf(options: SimulatorOptions): MarketClock {
+  const { now, startMs, speed } = options
+  if (now) return createMarketClock({ now, startMs: 0, speed: 1 })
+  if (startMs === undefined && speed === undefined)
+    return createMarketClock({ now: Date.now, startMs: 0, speed: 1 })
+  return createMarketClock({ startMs: startMs ?? Date.now(), speed: speed === 0 ? 'max' : (speed ?? 1) })
+}
+
+interface AnswererParts {
+  readonly world: World
+  readonly clock: MarketClock
+  readonly stats: StatsCounter
 }
 
 type Answerer = (target: URL, authorization: string | undefined, requestId: string) => Sent
 
 /** Admission, faults and endpoints in one; whatever fails inside becomes an answer of status 500. */
-function createAnswerer(options: SimulatorOptions, seed: number, stats: StatsCounter): Answerer {
+function createAnswerer(options: SimulatorOptions, { world, clock, stats }: AnswererParts): Answerer {
   const plan = planNamed(options.plan ?? 'unlimited')
   const keys = options.keys ? new Set(options.keys) : undefined
-  const answering: Answering = { world: createWorld(seed), plan, now: options.now ?? Date.now }
+  const ownClock = options.now === undefined && (options.startMs ?? options.speed) !== undefined
+  const answering: Answering = {
+    world,
+    plan,
+    now: clock.nowMs,
+    publicationDelayMs: options.publicationDelayMs ?? (ownClock ? PUBLICATION_DELAY_MS : 0),
+  }
   const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)
-  const inject = createInjector(options.faults ?? [], seed, (fault) => stats.fired(fault))
+  const inject = createInjector(options.faults ?? [], world.seed, (fault) => stats.fired(fault))
   return (target, authorization, requestId) => {
     const arrivedMs = performance.now()
     stats.arrived(matchRoute(target.pathname)?.route.path ?? 'unknown', arrivedMs)
@@ -112,7 +176,11 @@ function targetOf(request: IncomingMessage): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined
 }
 
-async function listen(server: Server, port: number, host: string): Promise<Omit<Simulator, 'stats'>> {
+async function listen(
+  server: Server,
+  port: number,
+  host: string,
+): Promise<Pick<Simulator, 'url' | 'port' | 'close'>> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, resolve)

@@ -1,9 +1,9 @@
-import { type JsonWriter } from '../json-writer.ts'
+import type { JsonWriter } from '../json-writer.ts'
 import { SHARE_UNITS } from '../world/bars.ts'
-import { type Quotes } from '../world/quotes.ts'
+import type { Quotes } from '../world/quotes.ts'
 import { hash32 } from '../world/random.ts'
-import { type Ticks } from '../world/ticks.ts'
-import { type Listing } from '../world/universe.ts'
+import type { Ticks } from '../world/ticks.ts'
+import type { Listing } from '../world/universe.ts'
 
 /** Where a tick stands: its minute, and its place in it. */
 export interface TickPlace {
@@ -132,6 +132,44 @@ export function writeLastQuoteJson(json: JsonWriter, quotes: Quotes, place: Tick
   json.raw(',"z":').int(tapeOf(place.listing)).raw('}')
 }
 
+/** Writes trade `place.index` of `ticks` as the socket's event T, with a comma behind it; times in ms. */
+export function writeSocketTrade(json: JsonWriter, ticks: Ticks, place: TickPlace): void {
+  const print = printOf(ticks, place)
+  const offsetNs = ticks.offsetNs[place.index]!
+  const size = ticks.size[place.index]!
+  json.raw('{"ev":"T","sym":').value(place.listing.ticker).raw(',"x":').int(print.exchange)
+  json.raw(`,"i":"${print.id}","z":`).int(tapeOf(place.listing))
+  json.raw(',"p":').decimal(ticks.price[place.index]!, 4).raw(',"s":').decimal(size, 6)
+  json
+    .raw(',"ds":"')
+    .decimal(size, 6)
+    .raw(size % SHARE_UNITS === 0 ? '.0"' : '"')
+  if (print.conditions.length > 0) json.raw(`,"c":[${print.conditions.join(',')}]`)
+  writeMs(json, 't', place.startMs, offsetNs)
+  writeMs(json, 'pt', place.startMs, offsetNs - print.latencyNs)
+  json.raw(',"q":').int(print.sequence)
+  if (print.exchange === FINRA) {
+    json.raw(`,"trfi":${TRF_ID}`)
+    writeMs(json, 'trft', place.startMs, offsetNs - 90_000)
+  }
+  json.raw('},')
+}
+
+/** Writes quote `place.index` of `quotes` as the socket's event Q, with a comma behind it; times in ms. */
+export function writeSocketQuote(json: JsonWriter, quotes: Quotes, place: TickPlace): void {
+  const { bidVenue, askVenue, latencyNs } = quoteDetails(quotes, place)
+  const offsetNs = quotes.offsetNs[place.index]!
+  json.raw('{"ev":"Q","sym":').value(place.listing.ticker)
+  json.raw(',"bx":').int(bidVenue).raw(',"bp":').decimal(quotes.bid[place.index]!, 4)
+  json.raw(',"bs":').int(quotes.bidSize[place.index]!)
+  json.raw(',"ax":').int(askVenue).raw(',"ap":').decimal(quotes.ask[place.index]!, 4)
+  json.raw(',"as":').int(quotes.askSize[place.index]!)
+  if (latencyNs % 50 === 0) json.raw(',"c":1,"i":[604]')
+  writeMs(json, 't', place.startMs, offsetNs)
+  writeMs(json, 'pt', place.startMs, offsetNs - latencyNs)
+  json.raw(',"q":').int(sequenceOf(place)).raw(',"z":').int(tapeOf(place.listing)).raw('},')
+}
+
 function quoteDetails(quotes: Quotes, place: TickPlace) {
   const luck = hash32(place.startMs / 60_000, place.index, 78)
   return {
@@ -144,4 +182,8 @@ function quoteDetails(quotes: Quotes, place: TickPlace) {
 function writeInstant(json: JsonWriter, name: string, startMs: number, offsetNs: number): void {
   const wholeMs = Math.floor(offsetNs / 1_000_000)
   json.raw(`,"${name}":`).nanoseconds(startMs + wholeMs, offsetNs - wholeMs * 1_000_000)
+}
+
+function writeMs(json: JsonWriter, name: string, startMs: number, offsetNs: number): void {
+  json.raw(`,"${name}":`).int(startMs + Math.floor(offsetNs / 1_000_000))
 }

@@ -1,8 +1,8 @@
-import { type TradingSession } from '../../market/calendar/index.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import { type Bars, emptyBars } from './bars.ts'
 import { generateTrades, type Ticks } from './ticks.ts'
-import { type Listing } from './universe.ts'
-import { type World } from './world.ts'
+import type { Listing } from './universe.ts'
+import type { World } from './world.ts'
 
 const SECOND_NS = 1_000_000_000
 
@@ -14,6 +14,13 @@ export function secondBars(world: World, listing: Listing, session: TradingSessi
   for (let row = 0; row < minutes.length; row++) {
     addSeconds(out, generateTrades(world.seed, listing, minutes, row), minutes.startMs[row]!)
   }
+  return out
+}
+
+/** The raw second bars of the minute of `row` of `minutes`. */
+export function secondsOfMinute(seed: number, listing: Listing, minutes: Bars, row: number): Bars {
+  const out = emptyBars(60)
+  addSeconds(out, generateTrades(seed, listing, minutes, row), minutes.startMs[row]!)
   return out
 }
 
