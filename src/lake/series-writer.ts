@@ -60,6 +60,7 @@ export class SeriesWriter implements SinkHost {
       const notes = await recoverSeries(root, series)
       const { ledger, rebuilt } = await viewSeries(root, series, async () => engine)
       for (const note of notes) onMended?.(`${name}: ${note}`)
+      if (rebuilt) await saveRebuilt(root, series, ledger)
       if (rebuilt && notes.length === 0)
         onMended?.(`${name}: the ledger was lost; it was rebuilt from the segments`)
       return new SeriesWriter(options, lock, ledger)
@@ -160,6 +161,12 @@ export class SeriesWriter implements SinkHost {
     await this.#queue
     await this.#lock.release()
   }
+}
+
+/** So that the lake is whole again even where the run finds nothing to record. */
+async function saveRebuilt(root: string, series: SeriesId, ledger: Ledger): Promise<void> {
+  await announceCommit(root, series, ledger)
+  await publishCommit(root, series, ledger, [])
 }
 
 const LOST = 'the segment was damaged on the disk; to be recorded again'

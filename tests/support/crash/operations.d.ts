@@ -1,0 +1,22 @@
+/** A file operation that is about to happen. */
+export interface Operation {
+  readonly name: 'mkdir' | 'rm' | 'unlink' | 'rename' | 'writeFile' | 'open' | 'sync'
+  /** Path as the caller gave it; of a file handle, that of its `open`. */
+  readonly path: string
+  /** Where `rename` puts it. */
+  readonly to?: string
+}
+
+export interface OperationHooks {
+  /** May throw instead of the operation, end the process, or return `tear`: half of the content is written. */
+  readonly before: (operation: Operation) => 'tear' | undefined
+  /** Called behind the torn write. It throws or ends the process. */
+  readonly torn: () => never
+}
+
+/**
+ * Puts a hook before every file operation of node:fs/promises that writes, in this process, whoever calls it.
+ *
+ * @returns what takes the hook away again
+ */
+export function interceptOperations(hooks: OperationHooks): Promise<() => void>

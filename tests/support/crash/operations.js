@@ -1,0 +1,69 @@
+import fsp from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
+
+/**
+ * Puts a hook before every file operation of node:fs/promises that writes, in this process, whoever calls it.
+ * Typings and meaning: operations.d.ts.
+ */
+export async function interceptOperations({ before, torn }) {
+  const handle = await fsp.open('/dev/null', 'r')
+  const prototype = Object.getPrototypeOf(handle)
+  await handle.close()
+  const { open, writeFile, rename } = fsp
+  const { write } = prototype
+  const undo = []
+
+  const wrap = (owner, name, wrapper) => {
+    const original = owner[name]
+    owner[name] = wrapper(original)
+    undo.push(() => (owner[name] = original))
+  }
+  const tear = async (path, content) => {
+    const whole = Buffer.from(content)
+    const file = await open(path, 'w')
+    await write.call(file, whole.subarray(0, Math.floor(whole.length / 2)))
+    await file.close()
+    await torn()
+  }
+
+  for (const name of ['mkdir', 'rm', 'unlink']) {
+    wrap(fsp, name, (original) => async (path, ...rest) => {
+      await before({ name, path: String(path) })
+      return await original(path, ...rest)
+    })
+  }
+  wrap(fsp, 'rename', () => async (from, to) => {
+    await before({ name: 'rename', path: String(from), to: String(to) })
+    return await rename(from, to)
+  })
+  wrap(fsp, 'writeFile', () => async (path, content, ...rest) => {
+    const what = await before({ name: 'writeFile', path: String(path) })
+    if (what === 'tear') await tear(path, content)
+    return await writeFile(path, content, ...rest)
+  })
+  const paths = new WeakMap()
+  wrap(fsp, 'open', () => async (path, ...rest) => {
+    await before({ name: 'open', path: String(path) })
+    const file = await open(path, ...rest)
+    paths.set(file, String(path))
+    return file
+  })
+  for (const name of ['sync', 'writeFile']) {
+    wrap(
+      prototype,
+      name,
+      (original) =>
+        async function (...args) {
+          const path = paths.get(this) ?? ''
+          const what = await before({ name, path })
+          if (what === 'tear' && name === 'writeFile') await tear(path, args[0])
+          return await original.apply(this, args)
+        },
+    )
+  }
+  syncBuiltinESMExports()
+  return () => {
+    for (const restore of undo) restore()
+    syncBuiltinESMExports()
+  }
+}
