@@ -24,6 +24,14 @@ export class RowDigest {
     return this
   }
 
+  /** Takes over the rows of `other`, as if they had been added here. */
+  merge(other: RowDigest): this {
+    this.#a = (this.#a + other.#a) >>> 0
+    this.#b = (this.#b + other.#b) >>> 0
+    this.rows += other.rows
+    return this
+  }
+
   /** 16 hexadecimal digits. */
   toString(): string {
     return hex(this.#a) + hex(this.#b)
@@ -44,18 +52,27 @@ function mixColumn(type: ColumnType, data: unknown, a: Uint32Array, b: Uint32Arr
     case 'ns':
       return mixWords(wordsOf(data as BigInt64Array), a, b)
     default:
-      return mixWords(wordsOf(canonical(data as Float64Array)), a, b)
+      return mixDoubles(data as Float64Array, a, b)
   }
 }
 
+const NAN_HIGH_WORD = 0x7ff80000
+
 /** One bit pattern for every NaN (null) and for both zeros: Parquet engines do not keep the difference. */
-function canonical(values: Float64Array): Float64Array {
-  const out = new Float64Array(values.length)
-  for (let row = 0; row < values.length; row++) {
+function mixDoubles(values: Float64Array, a: Uint32Array, b: Uint32Array): void {
+  const words = wordsOf(values)
+  for (let row = 0; row < a.length; row++) {
     const value = values[row]!
-    out[row] = value === 0 ? 0 : value === value ? value : NaN
+    let low = words[2 * row]!
+    let high = words[2 * row + 1]!
+    if (value === 0) low = high = 0
+    else if (value !== value) {
+      low = 0
+      high = NAN_HIGH_WORD
+    }
+    a[row] = step(step(a[row]!, low), high)
+    b[row] = step(step(b[row]!, high), low)
   }
-  return out
 }
 
 const wordsOf = (values: Float64Array | BigInt64Array): Uint32Array =>

@@ -26,9 +26,8 @@ export async function scanContent(
   dataset: DatasetDefinition,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
 ): Promise<Content> {
-  const total = new RowDigest()
+  const strays = new RowDigest()
   const sessions = new Map<string, RowDigest>()
-  let strays = 0
   let disorder = 0
   let last: Batch | undefined
   for await (const batch of batches) {
@@ -36,15 +35,22 @@ export async function scanContent(
     disorder += countDisorder(dataset, last, batch)
     last = sliceBatch(batch, batch.length - 1, batch.length)
     for (const { date, rows } of sessionRuns(dataset, batch)) {
-      total.add(rows)
-      if (date === undefined) strays += rows.length
-      else digestFor(sessions, date).add(rows)
+      const digest = date === undefined ? strays : digestFor(sessions, date)
+      digest.add(rows)
     }
   }
+  const total = new RowDigest().merge(strays)
+  for (const digest of sessions.values()) total.merge(digest)
   const contents = [...sessions].map(
     ([date, digest]) => [date, { rows: digest.rows, digest: digest.toString() }] as const,
   )
-  return { rows: total.rows, digest: total.toString(), sessions: new Map(contents), strays, disorder }
+  return {
+    rows: total.rows,
+    digest: total.toString(),
+    sessions: new Map(contents),
+    strays: strays.rows,
+    disorder,
+  }
 }
 
 /** Stretches of consecutive rows that belong to the same session; `date` is undefined for strays. */

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { concatBatches, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
 import type { Sink } from '../core/flow.ts'
@@ -10,6 +11,9 @@ import type { Segment, SegmentOrigin } from './ledger.ts'
 import { sessionRuns } from './scan.ts'
 import type { CommitReceipt, Settlement, SinkHost } from './series-contract.ts'
 import { SegmentStaging, type StagedSegment } from './stage-segment.ts'
+
+/** Segments in hand at the same time: while the engine writes one, rows of another are read back and compared. */
+const STAGED_AT_ONCE = 3
 
 /**
  * Takes the rows of some sessions of one series and commits them together. Whole sessions are replaced: what a
@@ -94,7 +98,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       try {
         this.#assertSettled(settlement)
         if (this.#streams) await this.#finishStreams(staged)
-        else await this.#stageHeld(staged, lost)
+        else staged.push(...(await this.#stageHeld(lost)))
         const received = { staged, sessions: this.#received, lost }
         return await this.#writer.commit(settlement, received, () => this.#streaming.clear())
       } catch (error) {
@@ -123,10 +127,10 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
   }
 
-  async #stageHeld(staged: StagedSegment[], lost: string[]): Promise<void> {
+  async #stageHeld(lost: string[]): Promise<StagedSegment[]> {
     const { dataset } = this.#writer.options.series
     const batches = this.#held.filter((batch) => batch.length > 0)
-    if (batches.length === 0) return
+    if (batches.length === 0) return []
     const fresh = dedupLastWins(concatBatches(batches), dataset.key)
     const partitions = new Map<string, Map<string, Batch>>()
     for (const { date, rows } of sessionRuns(dataset, fresh)) {
@@ -136,10 +140,16 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       sessions.set(date!, before ? concatBatches([before, rows]) : rows)
       partitions.set(partition, sessions)
     }
-    for (const [partition, sessions] of partitions) {
-      if (this.#isHeldAlready(sessions)) continue
-      staged.push(await this.#stagePartition(partition, sessions, lost))
-    }
+    const changed = [...partitions].filter(([, sessions]) => !this.#isHeldAlready(sessions))
+    const limit = pLimit(STAGED_AT_ONCE)
+    // All of them settled: nothing may still be written when a failure is cleaned up after.
+    const outcomes = await Promise.allSettled(
+      changed.map(([partition, sessions]) => limit(() => this.#stagePartition(partition, sessions, lost))),
+    )
+    return outcomes.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value
+    })
   }
 
   #isHeldAlready(sessions: ReadonlyMap<string, Batch>): boolean {

@@ -11,13 +11,12 @@ import { buffersOf, eachNull } from './duckdb-vectors.ts'
 export class BatchBuilder {
   readonly #dataset: DatasetDefinition
   readonly #maxRows: number
-  readonly #columns: readonly ColumnBuilder[]
+  readonly #chunks: DuckDBDataChunk[] = []
   #length = 0
 
   constructor(dataset: DatasetDefinition, maxRows: number) {
     this.#dataset = dataset
     this.#maxRows = maxRows
-    this.#columns = dataset.columns.map((column) => columnBuilder(column, maxRows))
   }
 
   get length(): number {
@@ -30,19 +29,30 @@ export class BatchBuilder {
   }
 
   add(chunk: DuckDBDataChunk): void {
-    this.#columns.forEach((column, i) => column.add(chunk.getColumnVector(i), this.#length))
+    this.#chunks.push(chunk)
     this.#length += chunk.rowCount
   }
 
-  /** The rows so far as a batch. The builder must not be used afterwards. */
+  /** The rows so far as a batch: only now is their number known, and columns made for exactly so many. */
   build(): Batch {
     const columns: Record<string, ColumnData> = {}
     const schema: ColumnSchema[] = []
-    this.#dataset.columns.forEach(({ name, type }, i) => {
+    this.#dataset.columns.forEach((column, i) => {
+      const { name, type } = column
       schema.push({ name, type })
-      columns[name] = this.#columns[i]!.build(this.#length)
+      columns[name] = this.#buildColumn(column, i)
     })
     return { dataset: this.#dataset.name, length: this.#length, schema, columns }
+  }
+
+  #buildColumn(column: ColumnSchema, index: number): ColumnData {
+    const builder = columnBuilder(column, this.#length)
+    let at = 0
+    for (const chunk of this.#chunks) {
+      builder.add(chunk.getColumnVector(index), at)
+      at += chunk.rowCount
+    }
+    return builder.build(this.#length)
   }
 }
 
