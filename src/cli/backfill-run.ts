@@ -1,7 +1,8 @@
-import { EXIT, InterruptedError, isPipelineError, LockedError, type ExitCode } from '../core/errors.ts'
+import { EXIT, InterruptedError, LockedError, UsageError, type ExitCode } from '../core/errors.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
-import { dataPaths } from '../lake/layout.ts'
+import { dataPaths, type SeriesId } from '../lake/layout.ts'
+import type { Ledger } from '../lake/ledger.ts'
 import { backfillSeries, type BackfillOptions, type SeriesOutcome } from '../pipeline/backfill.ts'
 import { openHistorySource, type OpenedSource } from '../pipeline/open-source.ts'
 import { seriesOf, type BackfillFlags } from './backfill-flags.ts'
@@ -50,52 +51,75 @@ async function recordAll(
   opened: OpenedSource,
   watch: BackfillWatch,
 ): Promise<ExitCode> {
-  const { config, now, signals } = context
-  const { settings, dataDir: root } = config
-  const { engine: engineName, compression, rowGroupRows } = settings.sinks.parquet
-  const engine = createEngine(engineName, { tempDirectory: dataPaths(root).scratch })
-  const options: BackfillOptions = {
-    root,
-    runId: context.runId,
-    source: opened.source,
-    engine,
-    compression,
-    rowGroupRows,
-    nowMs: now(),
-    force: flags.force ?? false,
-    concurrency: settings.backfill.concurrency,
-    lockWaitMs: (flags.wait ?? 0) * 1000,
-    graceful: signals.graceful,
-    immediate: signals.immediate,
-    hooks: watch.hooks,
-  }
-  const outcomes: SeriesOutcome[] = []
-  let problem: Error | undefined
+  const { settings, dataDir } = context.config
+  const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
+  const engine = createEngine(name, { tempDirectory: dataPaths(dataDir).scratch })
   try {
-    for (const series of seriesOf(flags)) engine.assertCanHold(series.dataset, compression)
-    for (const series of seriesOf(flags)) {
-      if (signals.graceful.aborted) break
-      const { defaultSessions } = settings.backfill
-      const outcome = await backfillSeries(
-        series,
-        (ledger) => rangeOf(flags, series, ledger, now(), defaultSessions),
-        options,
-      ).catch((error: unknown) => {
-        if (error instanceof InterruptedError) return undefined // while it waited for another writer
-        if (!(error instanceof LockedError)) throw error
-        problem ??= error
-        context.logger.error({ err: error }, error.message)
-        return undefined
-      })
-      if (outcome) outcomes.push(outcome)
-      if (outcome?.fatal !== undefined) {
-        problem ??= outcome.fatal
-        if (!(isPipelineError(outcome.fatal) && outcome.fatal.code === 'USAGE')) break
-      }
-    }
+    const { outcomes, problem } = await recordEach(context, flags, {
+      root: dataDir,
+      runId: context.runId,
+      source: opened.source,
+      engine,
+      compression,
+      rowGroupRows,
+      nowMs: context.now(),
+      force: flags.force ?? false,
+      concurrency: settings.backfill.concurrency,
+      lockWaitMs: (flags.wait ?? 0) * 1000,
+      graceful: context.signals.graceful,
+      immediate: context.signals.immediate,
+      hooks: watch.hooks,
+    })
+    watch.stop()
+    return await printSummary(context, flags, outcomes, opened.source.calls, problem)
   } finally {
     await engine.close()
   }
-  watch.stop()
-  return await printSummary(context, flags, outcomes, opened.source.calls, problem)
+}
+
+interface Results {
+  readonly outcomes: readonly SeriesOutcome[]
+  /** What to end the command with, if anything went wrong beyond single requests. */
+  readonly problem: Error | undefined
+}
+
+/** One series after the other; one that is locked or unknown does not keep the others from being recorded. */
+async function recordEach(
+  context: RunContext,
+  flags: RecordFlags,
+  options: BackfillOptions,
+): Promise<Results> {
+  const wanted = seriesOf(flags)
+  for (const { dataset } of wanted) options.engine.assertCanHold(dataset, options.compression)
+  const outcomes: SeriesOutcome[] = []
+  let problem: Error | undefined
+  for (const series of wanted) {
+    if (options.graceful.aborted) break
+    const result = await recordSeries(context, flags, series, options)
+    if (result instanceof InterruptedError) break
+    const failure = result instanceof Error ? result : result.fatal
+    if (!(result instanceof Error)) outcomes.push(result)
+    if (!failure) continue
+    // The first problem is told at the end of the command, so that here it only goes to the log file.
+    context.logger[problem ? 'error' : 'info']({ err: failure }, `${series.ticker}: ${failure.message}`)
+    problem ??= failure
+    if (!(failure instanceof LockedError || failure instanceof UsageError)) break
+  }
+  return { outcomes, problem }
+}
+
+/** The outcome; or why it was not begun: another writer, or the end of the wait for one. */
+async function recordSeries(
+  { config: { settings }, now }: RunContext,
+  flags: RecordFlags,
+  series: SeriesId,
+  options: BackfillOptions,
+): Promise<SeriesOutcome | LockedError | InterruptedError> {
+  const resolve = (ledger: Ledger) => rangeOf(flags, series, ledger, now(), settings.backfill.defaultSessions)
+  try {
+    return await backfillSeries(series, resolve, options)
+  } catch (error) {
+    if (error instanceof LockedError || error instanceof InterruptedError) return error
+    throw error
+  }
 }
