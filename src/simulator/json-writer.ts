@@ -8,8 +8,13 @@ const SCALES = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000] as const
  * through row objects and strings would cost more than making the data.
  */
 export class JsonWriter {
-  private buffer = Buffer.allocUnsafe(1 << 16)
+  private buffer: Buffer
   private at = 0
+
+  /** Room for `capacity` bytes to begin with; it grows. */
+  constructor(capacity = 1 << 16) {
+    this.buffer = Buffer.allocUnsafe(capacity)
+  }
 
   /** ASCII text as it is: punctuation, names, what is already JSON. */
   raw(text: string): this {

@@ -149,7 +149,7 @@ function createAnswerer(options: SimulatorOptions, { world, clock, stats }: Answ
   const answering: Answering = {
     world,
     plan,
-    now: clock.nowMs,
+    now: () => clock.nowMs(),
     publicationDelayMs: options.publicationDelayMs ?? (ownClock ? PUBLICATION_DELAY_MS : 0),
   }
   const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)

@@ -23,11 +23,9 @@ export function createInjector(
   seed: number,
   onFired: (name: string) => void,
 ): Injector {
-  const armed = faults.map((fault, index) => ({
-    ...fault,
-    kind: kindOf(fault),
-    choice: createChoice(fault, index, seed),
-  }))
+  const armed = faults
+    .map((fault, index) => ({ ...fault, kind: kindOf(fault), choice: createChoice(fault, index, seed) }))
+    .filter(({ kind }) => kind.socket === undefined)
 
   return (target, requestId, answerTo) => {
     const request = requestOf(target)

@@ -37,12 +37,16 @@ export const isWhole = (wire: Wire): boolean => wire.mode === 'whole'
 
 type Options = Fault['options']
 
-/** One way in which a vendor goes wrong. A kind acts at one of four points of a call. */
+/** One way in which a vendor goes wrong. A kind acts at one of four points of a call, or on the live socket. */
 export interface FaultKind {
   readonly name: string
   /** What it does, one sentence for the help. */
   readonly does: string
   readonly options: OptionSpecs
+  /** Options that choose when it acts; default: those of calls. */
+  readonly choice?: OptionSpecs
+  /** It acts on the live socket: at moments of market time, on frames, or on attempts to get in. */
+  readonly socket?: 'moment' | 'frames' | 'attempts'
   /** Answers in place of the endpoint. */
   readonly refuse?: (options: Options, context: FaultContext) => Answer | undefined
   /** Asks the endpoint something else. */

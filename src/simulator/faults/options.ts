@@ -4,7 +4,8 @@ export type OptionValue = string | number
 
 /** One option of a fault, as `--fault name:option=value` gives it. */
 export interface OptionSpec {
-  readonly type: 'count' | 'ratio' | 'date' | 'text' | readonly string[]
+  /** `time` is HH:MM or HH:MM:SS; `seconds` is N or N-M: a number between the two, chosen by the seed. */
+  readonly type: 'count' | 'ratio' | 'date' | 'text' | 'time' | 'seconds' | readonly string[]
   /** What it does, in a few words. */
   readonly does: string
   readonly fallback?: OptionValue
@@ -49,6 +50,15 @@ export function parseOption(fault: string, name: string, spec: OptionSpec, text:
   if (spec.type === 'date') {
     const ms = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(text) : NaN
     if (Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(text)) throw refuse('a date YYYY-MM-DD')
+    return text
+  }
+  if (spec.type === 'time') {
+    if (!/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/.test(text)) throw refuse('a time HH:MM or HH:MM:SS')
+    return text
+  }
+  if (spec.type === 'seconds') {
+    const [least, most] = text.split('-').map(Number)
+    if (!/^\d{1,7}(-\d{1,7})?$/.test(text) || most! < least!) throw refuse('seconds, N or N-M')
     return text
   }
   if (!spec.type.includes(text)) throw refuse(`one of ${spec.type.join(', ')}`)

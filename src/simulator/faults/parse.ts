@@ -4,11 +4,17 @@ import type { Fault, FaultKind } from './kind.ts'
 import { CHOICE_OPTIONS, type OptionSpecs, type OptionValue, parseOption } from './options.ts'
 import { PAGE_KINDS } from './pages.ts'
 import { ROW_KINDS } from './rows.ts'
+import { MOMENT_OPTIONS, SOCKET_KINDS, WINDOW_OPTIONS } from '../socket/fault-kinds.ts'
 
 export { type Fault } from './kind.ts'
 
 /** Every fault there is. */
-export const FAULT_KINDS: readonly FaultKind[] = [...ANSWER_KINDS, ...PAGE_KINDS, ...ROW_KINDS]
+export const FAULT_KINDS: readonly FaultKind[] = [
+  ...ANSWER_KINDS,
+  ...PAGE_KINDS,
+  ...ROW_KINDS,
+  ...SOCKET_KINDS,
+]
 
 /** The kind of `fault`. */
 export function kindOf(fault: Fault): FaultKind {
@@ -32,7 +38,7 @@ export function parseFault(text: string): Fault {
   const colon = text.indexOf(':')
   const name = colon < 0 ? text : text.slice(0, colon)
   const kind = kindNamed(name)
-  const specs: OptionSpecs = { ...CHOICE_OPTIONS, ...kind.options }
+  const specs: OptionSpecs = { ...(kind.choice ?? CHOICE_OPTIONS), ...kind.options }
   const options: Record<string, OptionValue> = {}
   for (const [option, spec] of Object.entries(specs)) {
     if (spec.fallback !== undefined) options[option] = spec.fallback
@@ -59,7 +65,12 @@ export function describeFaults(): string {
     `${name.padEnd(18)}${does}`,
     ...describeOptions(options),
   ])
-  return [...lines, '', 'Options of every fault:', ...describeOptions(CHOICE_OPTIONS)].join('\n')
+  return [
+    ...lines,
+    ...['', 'Options of every fault of calls:', ...describeOptions(CHOICE_OPTIONS)],
+    ...['', 'Options of cut, close, kick, silence and stall:', ...describeOptions(MOMENT_OPTIONS)],
+    ...['', 'Options of the other faults of the socket:', ...describeOptions(WINDOW_OPTIONS)],
+  ].join('\n')
 }
 
 function describeOptions(options: OptionSpecs): string[] {
@@ -75,4 +86,6 @@ const VALUE_NAMES: Readonly<Record<string, string>> = {
   ratio: '0..1',
   date: 'YYYY-MM-DD',
   text: 'TEXT',
+  time: 'HH:MM[:SS]',
+  seconds: 'N[-M]',
 }

@@ -29,6 +29,7 @@ export class Connection {
   private readonly ws: WebSocket
   private readonly tcp: Socket
   private held: (Buffer | string)[] = []
+  private gone = false
   private sentBytes = 0
   private confirmedBytes = 0
   private readonly pings = new Map<string, { readonly bytes: number; readonly resolve: () => void }>()
@@ -50,7 +51,7 @@ export class Connection {
   }
 
   get open(): boolean {
-    return this.ws.readyState === this.ws.OPEN
+    return !this.gone && this.ws.readyState === this.ws.OPEN
   }
 
   /** Bytes that the client's side has not taken yet. */
@@ -80,8 +81,9 @@ export class Connection {
     }
   }
 
-  /** Sends what a stall has held back, once it is over. */
+  /** Ends a silence or a stall that is over; what a stall has held back is sent. */
   release(nowMs: number): void {
+    if (nowMs >= this.silentUntilMs) this.ignoresPings = false
     if (this.held.length === 0 || nowMs < this.stalledUntilMs) return
     for (const frame of this.held) this.send(frame)
     this.held = []
@@ -112,6 +114,7 @@ export class Connection {
 
   /** Resets the TCP connection, without a word. */
   cut(): void {
+    this.gone = true
     this.tcp.resetAndDestroy()
   }
 

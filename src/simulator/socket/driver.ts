@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MS_PER_MINUTE } from '../../market/time.ts'
 import { AM_DELAY_MS } from './bar-events.ts'
 import { type MarketClock, pause } from './clock.ts'
-import { type Connection } from './connection.ts'
+import type { Connection } from './connection.ts'
 import { type Feed, FINE_CHANNELS, floorTo } from './feed.ts'
 import { CLOSE_POLICY, SLOW_CONSUMER } from './status.ts'
 
@@ -15,7 +15,7 @@ export interface DriverFaults {
   /** True while a fault keeps clients away at `ms`: an unpaced market then goes on without them. */
   keepsAway(ms: number): boolean
   /** `frame` as it is really sent. */
-  frames(connection: Connection, frame: Buffer): readonly (Buffer | string)[]
+  frames(connection: Connection, frame: Buffer, nowMs: number): readonly Buffer[]
 }
 
 export interface DriverOptions {
@@ -85,7 +85,7 @@ export function createDriver(options: DriverOptions): Driver {
     const due = feed.frames(connection, { fromMs, toMs })
     counts.events += due.events
     for (const frame of due.frames) {
-      for (const sent of faults.frames(connection, frame)) {
+      for (const sent of faults.frames(connection, frame, toMs)) {
         counts.frames++
         connection.deliver(sent, toMs)
       }

@@ -8,11 +8,12 @@ export interface Window {
 
 /** Keeps a frame of the longest events below half of the vendor's megabyte. */
 const MOST_EVENTS = 1000
+const USUAL_BYTES = 2000
 
 /** Gathers events into frames: JSON arrays of mixed events and symbols. */
 export class FrameBuilder {
   /** Where the next event is written, with a comma behind it. */
-  json = new JsonWriter().raw('[')
+  json = new JsonWriter(USUAL_BYTES).raw('[')
   /** Events written. */
   events = 0
   private inFrame = 0
@@ -32,7 +33,7 @@ export class FrameBuilder {
 
   private endFrame(): void {
     this.done.push(this.json.dropComma().raw(']').finish())
-    this.json = new JsonWriter().raw('[')
+    this.json = new JsonWriter(USUAL_BYTES).raw('[')
     this.inFrame = 0
   }
 }

@@ -1,6 +1,6 @@
 import { type Bars, emptyBars } from '../world/bars.ts'
 import { createRandom, hashText } from '../world/random.ts'
-import { type SymbolDay } from './days.ts'
+import type { SymbolDay } from './days.ts'
 
 const SECONDS = 60
 const HUNDREDTH = 100

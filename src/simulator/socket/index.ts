@@ -1,10 +1,11 @@
-import { type Server } from 'node:http'
+import type { Server } from 'node:http'
 import { NEW_YORK } from '../../market/time.ts'
-import { type Fault } from '../faults/kind.ts'
-import { type Plan } from '../plans.ts'
-import { type World } from '../world/world.ts'
-import { type MarketClock, type Speed } from './clock.ts'
-import { createDriver, type DriverCounts, type DriverFaults } from './driver.ts'
+import type { Fault } from '../faults/kind.ts'
+import type { Plan } from '../plans.ts'
+import type { World } from '../world/world.ts'
+import type { MarketClock, Speed } from './clock.ts'
+import { createDriver, type DriverCounts } from './driver.ts'
+import { createSocketFaults } from './faults.ts'
 import { createFeed } from './feed.ts'
 import { type HubCounts, openHub } from './hub.ts'
 
@@ -63,12 +64,12 @@ interface Surroundings {
 /** Lets `server` take WebSockets, with events of the same world and clock as the REST side. */
 export function openSockets(options: SocketOptions, surroundings: Surroundings): SocketSide {
   const { server, world, plan, keys, clock } = surroundings
-  const faults: DriverFaults = {
-    nextBoundary: () => Infinity,
-    act: async () => undefined,
-    keepsAway: () => false,
-    frames: (_connection, frame) => [frame],
-  }
+  const faults = createSocketFaults({
+    ...{ world, clock },
+    faults: surroundings.faults,
+    connections: () => hub.connections,
+    onFired: surroundings.onFault,
+  })
   const hub = openHub(server, {
     plan,
     keys,
@@ -76,8 +77,8 @@ export function openSockets(options: SocketOptions, surroundings: Surroundings):
     maxConnections: options.maxConnections ?? 1,
     evict: options.evict ?? 'older',
     authTimeoutMs: options.authTimeoutMs ?? 10_000,
-    refuses: () => false,
-    failsAuth: () => false,
+    refuses: (cluster) => faults.refuses(cluster),
+    failsAuth: (cluster) => faults.failsAuth(cluster),
     onChange: () => driver.changed(),
   })
   const driver = createDriver({

@@ -1,8 +1,8 @@
-import { type Bars } from '../world/bars.ts'
+import type { Bars } from '../world/bars.ts'
 import { generateQuotes, type Quotes } from '../world/quotes.ts'
 import { secondsOfMinute } from '../world/seconds.ts'
 import { generateTrades, type Ticks } from '../world/ticks.ts'
-import { type SymbolDay } from './days.ts'
+import type { SymbolDay } from './days.ts'
 import { indexSeconds } from './index-values.ts'
 
 /** What happens inside the minutes of the day, made when asked for; the newest minute of each is kept. */

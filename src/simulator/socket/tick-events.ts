@@ -1,10 +1,10 @@
 import { MS_PER_MINUTE } from '../../market/time.ts'
 import { writeSocketQuote, writeSocketTrade } from '../endpoints/tick-json.ts'
-import { type Bars } from '../world/bars.ts'
-import { type Quotes } from '../world/quotes.ts'
-import { type Ticks } from '../world/ticks.ts'
-import { type SymbolDay } from './days.ts'
-import { type FrameBuilder, type Window } from './frames.ts'
+import type { Bars } from '../world/bars.ts'
+import type { Quotes } from '../world/quotes.ts'
+import type { Ticks } from '../world/ticks.ts'
+import type { SymbolDay } from './days.ts'
+import type { FrameBuilder, Window } from './frames.ts'
 
 /** Writes the trades of the minute of `row` whose SIP time lies within the window. */
 export function writeTrades(frames: FrameBuilder, day: SymbolDay, row: number, ticks: Ticks, window: Window) {
