@@ -1,7 +1,9 @@
 import type { TradingSession } from '../../market/calendar/index.ts'
-import { MS_PER_MINUTE } from '../../market/time.ts'
+import { addDays, MS_PER_MINUTE } from '../../market/time.ts'
 import type { Bars } from '../world/bars.ts'
-import { type Listing, listingOf, UNIVERSE } from '../world/universe.ts'
+import { contractsOf } from '../world/contracts.ts'
+import { findListing } from '../world/find-listing.ts'
+import { type Listing, UNIVERSE } from '../world/universe.ts'
 import type { World } from '../world/world.ts'
 import type { Cluster } from './clusters.ts'
 
@@ -26,7 +28,7 @@ export interface SymbolDay {
 export interface Days {
   /** Undefined for what the market does not know or does not trade on `session`. */
   of(cluster: Cluster, symbol: string, session: TradingSession): SymbolDay | undefined
-  /** What `*` stands for. */
+  /** What `*` stands for; of the options, those that expire within a week. */
   everything(cluster: Cluster, session: TradingSession): readonly string[]
 }
 
@@ -34,6 +36,7 @@ export interface Days {
 export function createDays(world: World): Days {
   const days = new Map<string, SymbolDay | undefined>()
   let newestMs = -Infinity
+  let everything: { readonly key: string; readonly symbols: readonly string[] } | undefined
   return {
     of: (cluster, symbol, session) => {
       if (session.openMs > newestMs) {
@@ -44,8 +47,22 @@ export function createDays(world: World): Days {
       if (!days.has(key)) days.set(key, makeDay(world, cluster, symbol, session))
       return days.get(key)
     },
-    everything: (cluster) => UNIVERSE.filter(({ market }) => market === cluster).map(({ ticker }) => ticker),
+    everything: (cluster, { date }) => {
+      const key = `${cluster} ${date}`
+      if (everything?.key !== key) everything = { key, symbols: symbolsOf(world, cluster, date) }
+      return everything.symbols
+    },
   }
+}
+
+/** All symbols of a cluster; of the many options, those that expire within the week. */
+function symbolsOf(world: World, cluster: Cluster, date: string): readonly string[] {
+  if (cluster !== 'options') {
+    return UNIVERSE.filter(({ market }) => market === cluster).map(({ ticker }) => ticker)
+  }
+  return UNIVERSE.flatMap((listing) => contractsOf(world, listing, date, addDays(date, 6)))
+    .filter(({ listed }) => listed <= date)
+    .map(({ ticker }) => ticker)
 }
 
 function makeDay(
@@ -54,7 +71,7 @@ function makeDay(
   symbol: string,
   session: TradingSession,
 ): SymbolDay | undefined {
-  const listing = listingOf(symbol)
+  const listing = findListing(world, symbol)
   if (listing?.market !== cluster) return undefined
   if (world.sessions(listing, session.date, session.date).length === 0) return undefined
   return withSums({

@@ -7,8 +7,10 @@ import type { MarketClock, Speed } from './clock.ts'
 import { createDriver, type DriverCounts } from './driver.ts'
 import { createSocketFaults } from './faults.ts'
 import { createFeed } from './feed.ts'
+import { createFirehose, type FirehoseOptions } from './firehose.ts'
 import { type HubCounts, openHub } from './hub.ts'
 
+export type { FirehoseOptions } from './firehose.ts'
 export { createMarketClock, type MarketClock, type Speed } from './clock.ts'
 
 /** The WebSocket side of a simulator; every option may be left out. */
@@ -37,6 +39,8 @@ export interface SocketOptions {
   readonly authTimeoutMs?: number
   /** Bytes kept for a client that does not read, before it is thrown off; default 16 MiB. */
   readonly slowConsumerBytes?: number
+  /** A flood of synthetic events in place of the market, for benchmarks. */
+  readonly firehose?: FirehoseOptions
 }
 
 /** What was done over WebSockets so far. */
@@ -70,6 +74,7 @@ export function openSockets(options: SocketOptions, surroundings: Surroundings):
     connections: () => hub.connections,
     onFired: surroundings.onFault,
   })
+  const firehose = options.firehose && createFirehose(options.firehose)
   const hub = openHub(server, {
     plan,
     keys,
@@ -79,7 +84,10 @@ export function openSockets(options: SocketOptions, surroundings: Surroundings):
     authTimeoutMs: options.authTimeoutMs ?? 10_000,
     refuses: (cluster) => faults.refuses(cluster),
     failsAuth: (cluster) => faults.failsAuth(cluster),
-    onChange: () => driver.changed(),
+    onChange: () => {
+      if (firehose) for (const connection of hub.connections) firehose.open(connection)
+      else driver.changed()
+    },
   })
   const driver = createDriver({
     clock,
@@ -93,9 +101,10 @@ export function openSockets(options: SocketOptions, surroundings: Surroundings):
   return {
     startMarket: () => driver.start(),
     marketReached: (ms) => driver.reached(ms),
-    stats: () => ({ ...hub.counts(), ...driver.counts() }),
+    stats: () => ({ ...hub.counts(), ...driver.counts(), ...(firehose && { events: firehose.sent() }) }),
     close: () => {
       driver.stop()
+      firehose?.stop()
       hub.close()
     },
   }
