@@ -82,9 +82,17 @@ export const tooManyRequests = (): Refusal =>
       `continue. ${PRICING}`,
   )
 
-/** A JSON answer from a value. */
+/** A JSON answer from a value; bigints are written as the numbers they are. */
 export function jsonAnswer(value: unknown, status = 200, headers: Answer['headers'] = {}): Answer {
-  return bytesAnswer(Buffer.from(JSON.stringify(value)), status, headers)
+  return bytesAnswer(Buffer.from(exactJson(value)), status, headers)
+}
+
+/** JSON.stringify knows no bigints: they travel as marked texts, whose marks are taken off. */
+function exactJson(value: unknown): string {
+  const marked = JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'bigint' ? `@exact ${part}` : part,
+  )
+  return marked.replace(/"@exact (\d+)"/g, '$1')
 }
 
 /** A JSON answer from bytes that are JSON already. */

@@ -20,6 +20,8 @@ export interface ListOptions {
   readonly dottedSort?: boolean
   /** Adds `count` to the envelope. */
   readonly counted?: boolean
+  /** Makes what is answered of a row, for the rows of one page only; default: the row itself. */
+  readonly present?: (row: Row) => unknown
 }
 
 /** Filters, sorts and pages `rows` as `call` asks. */
@@ -33,7 +35,8 @@ export function listPage(call: Call, rows: readonly Row[], options: ListOptions)
   const wanted = rows
     .filter(matcher(query, options))
     .sort((a, b) => sign * (compare(a[sort], b[sort]) || compare(a[options.tieBreak], b[options.tieBreak])))
-  const results = wanted.slice(start, start + limit)
+  const { present = (row: Row): unknown => row } = options
+  const results = wanted.slice(start, start + limit).map(present)
   return jsonAnswer({
     results,
     status: 'OK',

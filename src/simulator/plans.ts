@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts'
 import { MS_PER_MINUTE, NEW_YORK } from '../market/time.ts'
 
 /** What a kind of data an endpoint gives; plans include some of them. */
-export type Product = 'bars' | 'second_bars' | 'trades' | 'quotes' | 'reference'
+export type Product = 'bars' | 'second_bars' | 'trades' | 'quotes' | 'snapshots' | 'reference'
 
 /** One of the vendor's subscriptions, as polygon-like as is known from the outside. */
 export interface Plan {
@@ -21,7 +21,7 @@ export interface Plan {
 export const PLAN_NAMES = ['free', 'starter', 'developer', 'advanced', 'unlimited'] as const
 export type PlanName = (typeof PLAN_NAMES)[number]
 
-const paid: readonly Product[] = ['bars', 'second_bars', 'reference']
+const paid: readonly Product[] = ['bars', 'second_bars', 'snapshots', 'reference']
 const everything: readonly Product[] = [...paid, 'trades', 'quotes']
 
 const PLANS: Readonly<Record<PlanName, Omit<Plan, 'name'>>> = {

@@ -4,7 +4,10 @@ import { conditions, exchanges } from './endpoints/code-lists.ts'
 import { dividends, dividendsV1, splits, splitsV1 } from './endpoints/corporate-actions.ts'
 import { grouped, openClose, previousClose } from './endpoints/daily.ts'
 import { marketStatus, upcomingHolidays } from './endpoints/market-status.ts'
-import { contract, contracts, ticker, tickers } from './endpoints/reference.ts'
+import { chain, chainContract } from './endpoints/option-chain.ts'
+import { contract, contracts } from './endpoints/option-contracts.ts'
+import { ticker, tickers } from './endpoints/reference.ts'
+import { indexSnapshots, stockSnapshot } from './endpoints/snapshots.ts'
 import { lastQuote, lastTrade, quotes, trades } from './endpoints/ticks.ts'
 import type { Product } from './plans.ts'
 
@@ -27,6 +30,10 @@ export const ROUTES: readonly Route[] = [
   route('/v3/quotes/{ticker}', 'quotes', quotes),
   route('/v2/last/trade/{ticker}', 'trades', lastTrade),
   route('/v2/last/nbbo/{ticker}', 'quotes', lastQuote),
+  route('/v2/snapshot/locale/us/markets/stocks/tickers/{ticker}', 'snapshots', stockSnapshot),
+  route('/v3/snapshot/indices', 'snapshots', indexSnapshots),
+  route('/v3/snapshot/options/{underlying}', 'snapshots', chain),
+  route('/v3/snapshot/options/{underlying}/{contract}', 'snapshots', chainContract),
   route('/v3/reference/splits', 'reference', splits),
   route('/v3/reference/dividends', 'reference', dividends),
   route('/stocks/v1/splits', 'reference', splitsV1),

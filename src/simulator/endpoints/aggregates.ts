@@ -11,7 +11,7 @@ import {
 import { JsonWriter } from '../json-writer.ts'
 import { booleanOf, limitOf, nextUrl, oneOf, spanOf } from '../params.ts'
 import { historyStartMs, statusOf } from '../plans.ts'
-import { listingOf } from '../world/universe.ts'
+import { findListing } from '../world/find-listing.ts'
 import { barPieces, type BarsQuery, nextWindowMs, type Timespan, TIMESPANS } from '../world/windows.ts'
 import { writeBarJson } from './bar-json.ts'
 
@@ -34,7 +34,7 @@ export function aggregates(call: Call): Answer {
   const request = readRequest(call)
   const fromMs = entitledFromMs(call, request)
   const ticker = call.params['ticker']!
-  const listing = listingOf(ticker)
+  const listing = findListing(call.world, ticker)
   const page = new JsonWriter().raw('[')
   let bars = 0
   let base = 0

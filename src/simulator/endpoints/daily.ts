@@ -14,7 +14,8 @@ import { booleanOf, requireDate } from '../params.ts'
 import { historyStartMs, statusOf } from '../plans.ts'
 import { adjustBars, type Bars, PRICE_UNITS, SHARE_UNITS } from '../world/bars.ts'
 import { splitFactor } from '../world/splits.ts'
-import { type Listing, listingOf, UNIVERSE } from '../world/universe.ts'
+import { findListing } from '../world/find-listing.ts'
+import { type Listing, UNIVERSE } from '../world/universe.ts'
 import { recentSessions } from '../world/world.ts'
 import { writeBarJson } from './bar-json.ts'
 
@@ -46,7 +47,7 @@ export function grouped(call: Call): Answer {
 export function previousClose(call: Call): Answer {
   const ticker = call.params['ticker']!
   const adjusted = booleanOf(call.query, 'adjusted', true)
-  const listing = listingOf(ticker)
+  const listing = findListing(call.world, ticker)
   const found = listing && previousDay(call, listing, adjusted)
   const count = found ? 1 : 0
   const json = new JsonWriter()
@@ -75,7 +76,7 @@ export function openClose(call: Call): Answer {
   const date = requireDate('date', call.params['date']!)
   const adjusted = booleanOf(call.query, 'adjusted', true)
   refuseUnentitledDay(call, date)
-  const listing = listingOf(ticker)
+  const listing = findListing(call.world, ticker)
   const [session] = listing ? call.world.sessions(listing, date, date) : []
   const day = listing && session && dayBar(call, listing, session, adjusted)
   if (!day) throw notFound()

@@ -1,12 +1,9 @@
 import { addDays, newYorkDate } from '../../market/time.ts'
-import { parseOptionSymbol } from '../../market/symbols.ts'
-import { UsageError } from '../../core/errors.ts'
-import { type Answer, badRequest, type Call, jsonAnswer, notFound } from '../call.ts'
+import { type Answer, type Call, jsonAnswer, notFound } from '../call.ts'
 import { type ListOptions, listPage } from '../list-query.ts'
 import { booleanOf, dateOf } from '../params.ts'
-import { type Contract, contractsOf } from '../world/contracts.ts'
 import { hash32, hashHex, hashText } from '../world/random.ts'
-import { type Listing, listingOf, listingOfUnderlying, UNIVERSE } from '../world/universe.ts'
+import { type Listing, listingOf, UNIVERSE } from '../world/universe.ts'
 
 const TICKER_LIST: ListOptions = {
   filters: { ticker: 'string', type: 'string', market: 'string', primary_exchange: 'string' },
@@ -16,20 +13,6 @@ const TICKER_LIST: ListOptions = {
   defaultLimit: 100,
   maxLimit: 1000,
   counted: true,
-}
-const CONTRACT_LIST: ListOptions = {
-  filters: {
-    ticker: 'string',
-    underlying_ticker: 'string',
-    contract_type: 'string',
-    expiration_date: 'date',
-    strike_price: 'number',
-  },
-  sorts: ['ticker', 'underlying_ticker', 'expiration_date', 'strike_price'],
-  order: 'asc',
-  tieBreak: 'ticker',
-  defaultLimit: 10,
-  maxLimit: 1000,
 }
 
 /** GET /v3/reference/tickers */
@@ -97,68 +80,3 @@ function tickerRow(listing: Listing, date: string) {
     last_updated_utc: `${date}T00:00:00Z`,
   }
 }
-
-/** GET /v3/reference/options/contracts */
-export function contracts(call: Call): Answer {
-  const asOf = dateOf(call.query, 'as_of') ?? newYorkDate(call.nowMs)
-  const expired = booleanOf(call.query, 'expired', false)
-  const [from, to] = expired ? [addDays(asOf, -730), addDays(asOf, -1)] : [asOf, addDays(asOf, 370)]
-  const rows = underlyingsOf(call.query)
-    .flatMap((listing) => contractsOf(call.world, listing, narrowed(call, from), to))
-    .filter((contract) => contract.listed <= asOf)
-    .map(contractRow)
-  return listPage(call, rows, CONTRACT_LIST)
-}
-
-/** The underlyings that a query names, all where it names none. */
-function underlyingsOf(query: URLSearchParams): readonly Listing[] {
-  const named = query.get('underlying_ticker') ?? underlyingOf(query.get('ticker'))
-  if (!named) return UNIVERSE.filter(({ market }) => market === 'stocks')
-  const listing = listingOfUnderlying(named)
-  return listing && listing.market === 'stocks' ? [listing] : []
-}
-
-const underlyingOf = (symbol: string | null): string | undefined =>
-  symbol ? contractTerms(symbol).underlying : undefined
-
-/** Spares making contracts that the query excludes anyway. */
-function narrowed({ query }: Call, from: string): string {
-  const wanted = dateOf(query, 'expiration_date') ?? dateOf(query, 'expiration_date.gte') ?? from
-  return wanted > from ? wanted : from
-}
-
-/** GET /v3/reference/options/contracts/{ticker} */
-export function contract(call: Call): Answer {
-  const symbol = call.params['ticker']!
-  const { underlying, expiration } = contractTerms(symbol)
-  const asOf = dateOf(call.query, 'as_of') ?? newYorkDate(call.nowMs)
-  const listing = listingOfUnderlying(underlying)
-  const found =
-    listing &&
-    contractsOf(call.world, listing, expiration, addDays(expiration, 1)).find(
-      ({ ticker }) => ticker === symbol,
-    )
-  if (!found || found.listed > asOf) throw notFound('Options contract not found.')
-  return jsonAnswer({ results: contractRow(found), status: 'OK', request_id: call.requestId })
-}
-
-function contractTerms(symbol: string) {
-  try {
-    return parseOptionSymbol(symbol)
-  } catch (error) {
-    if (error instanceof UsageError) throw badRequest(`Invalid options ticker '${symbol}'`)
-    throw error
-  }
-}
-
-const contractRow = (contract: Contract) => ({
-  cfi: contract.type === 'call' ? 'OCASPS' : 'OPASPS',
-  contract_type: contract.type,
-  exercise_style: 'american',
-  expiration_date: contract.expiration,
-  primary_exchange: 'BATO',
-  shares_per_contract: 100,
-  strike_price: contract.strike,
-  ticker: contract.ticker,
-  underlying_ticker: contract.underlying,
-})

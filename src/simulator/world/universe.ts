@@ -2,8 +2,8 @@
 export interface Listing {
   readonly ticker: string
   readonly name: string
-  readonly market: 'stocks' | 'indices'
-  readonly type: 'CS' | 'ETF' | 'ADRC' | 'INDEX'
+  readonly market: 'stocks' | 'indices' | 'options'
+  readonly type: 'CS' | 'ETF' | 'ADRC' | 'INDEX' | 'OPTION'
   /** Market identifier code of the listing exchange. */
   readonly primaryExchange: string
   /** Price around 2025-01-02, in today's shares, USD (index: points). */
@@ -21,6 +21,17 @@ export interface Listing {
   /** First and last session, New York dates, inclusive. */
   readonly firstDate: string
   readonly lastDate: string
+  /** What an option is on; absent for anything else. */
+  readonly option?: OptionTerms
+}
+
+/** What decides the price of an option. */
+export interface OptionTerms {
+  readonly underlying: Listing
+  readonly type: 'call' | 'put'
+  readonly strike: number
+  /** New York date. */
+  readonly expiration: string
 }
 
 /** The vendor's history of US stocks starts here. */
@@ -188,7 +199,11 @@ export function listingOf(ticker: string): Listing | undefined {
   return byTicker.get(ticker)
 }
 
-/** The listing whose options have the root or underlying `word` (`BRKB` is on `BRK.B`), or undefined. */
+/** The listing whose options have the root or underlying `word` (`BRKB` is on `BRK.B`, `SPX` on `I:SPX`), or undefined. */
 export function listingOfUnderlying(word: string): Listing | undefined {
-  return byTicker.get(word) ?? UNIVERSE.find(({ ticker }) => ticker.replace('.', '') === word)
+  return (
+    byTicker.get(word) ??
+    byTicker.get(`I:${word}`) ??
+    UNIVERSE.find(({ ticker }) => ticker.replace('.', '') === word)
+  )
 }

@@ -2,6 +2,7 @@ import { calendarOf, type ExchangeCalendar, type TradingSession } from '../../ma
 import { dateToDays, MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
 import { type Bars, barsBetween, emptyBars, joinBars } from './bars.ts'
 import { CLOSE_OF_DAY, generateMinutes, generateRegularMinutes, type MinutesOptions } from './minutes.ts'
+import { generateOptionMinutes } from './option-minutes.ts'
 import { createLogLevel, type LogLevel } from './price-level.ts'
 import { splitFactor } from './splits.ts'
 import { HISTORY_STARTS, type Listing, UNIVERSE } from './universe.ts'
@@ -35,10 +36,20 @@ export function createWorld(seed: number): World {
     level: levelOf.get(listing.ticker, () => createLogLevel(seed, listing)),
     session,
   })
+  const whole = (listing: Listing, session: TradingSession): Bars =>
+    barsOf.get(keyOf(listing, session), () =>
+      listing.option
+        ? generateOptionMinutes({
+            seed,
+            listing,
+            session,
+            underlying: whole(listing.option.underlying, session),
+          })
+        : generateMinutes(recipe(listing, session)),
+    )
   const minutes: World['minutes'] = (listing, session, asOfMs) => {
     if (session.extendedOpenMs >= asOfMs) return emptyBars(0)
-    const whole = barsOf.get(keyOf(listing, session), () => generateMinutes(recipe(listing, session)))
-    return barsBetween(whole, session.extendedOpenMs, asOfMs - MS_PER_MINUTE + 1)
+    return barsBetween(whole(listing, session), session.extendedOpenMs, asOfMs - MS_PER_MINUTE + 1)
   }
 
   return {
@@ -52,7 +63,7 @@ export function createWorld(seed: number): World {
     },
     regularHours: (listing, session, asOfMs) => {
       // A finished session needs no minutes outside its regular hours: less than half the work.
-      const alone = session.closeMs <= asOfMs && !barsOf.has(keyOf(listing, session))
+      const alone = !listing.option && session.closeMs <= asOfMs && !barsOf.has(keyOf(listing, session))
       const bars = alone
         ? generateRegularMinutes(recipe(listing, session))
         : barsBetween(minutes(listing, session, asOfMs), session.openMs, session.closeMs)
