@@ -109,7 +109,7 @@ class SeriesRun {
     this.#writer = writer
     this.#plan = plan
     this.#options = options
-    this.#judge = new SilenceJudge(options.source, plan.series.dataset, plan.series.ticker, plan.range)
+    this.#judge = new SilenceJudge({ ...options, ...plan })
   }
 
   async execute(): Promise<SeriesOutcome> {

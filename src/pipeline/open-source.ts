@@ -2,6 +2,7 @@ import type { Settings } from '../core/config/index.ts'
 import { AuthenticationError } from '../core/errors.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import type { HistorySource } from '../sources/history.ts'
+import type { OptionSource } from '../sources/options.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 
 /** Where rows come from: the vendor, or the simulator that the program starts for itself. */
@@ -21,6 +22,8 @@ export interface OpenSourceOptions {
 
 export interface OpenedSource {
   readonly source: HistorySource
+  /** Listings, chains and prices of underlyings, on the same budget. */
+  readonly optionSource: OptionSource
   readonly limiter: RateLimiter
   close(): Promise<void>
 }
@@ -72,8 +75,9 @@ async function open(
   { baseUrl, apiKey, callsPerMinute }: Account,
 ): Promise<OpenedSource> {
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
+  const { createPolygonOptionSource } = await import('../sources/polygon/option-source.ts')
   const limiter = createRateLimiter({ callsPerMinute })
-  const source = createPolygonSource({
+  const account = {
     name,
     baseUrl,
     apiKey,
@@ -82,13 +86,17 @@ async function open(
     timeouts: sources.polygon.timeouts,
     ...(events ? { events } : {}),
     ...(patience ? { patience } : {}),
-  })
+  }
+  const source = createPolygonSource(account)
+  const optionSource = createPolygonOptionSource(account)
   return {
     source,
+    optionSource,
     limiter,
     close: async () => {
       limiter.close()
       await source.close()
+      await optionSource.close()
     },
   }
 }

@@ -7,6 +7,8 @@ import {
   VendorError,
 } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
+import type { SeriesId } from '../lake/layout.ts'
+import { calendarOf } from '../market/calendar/index.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { equityBars1d } from '../market/datasets/equity-bars.ts'
 import { sessionDates } from '../market/session-rows.ts'
@@ -15,6 +17,15 @@ import type { SessionRange } from './range.ts'
 
 /** What the daily bars say: the sessions that traded; nothing, for this dataset or plan; or they did not come. */
 type Witness = { readonly traded: ReadonlySet<string> } | 'none' | { readonly failure: string }
+
+export interface SilenceOptions {
+  readonly source: HistorySource
+  readonly series: SeriesId
+  /** All sessions of the run. */
+  readonly range: SessionRange
+  /** The present instant, UTC epoch milliseconds. */
+  readonly nowMs: number
+}
 
 /**
  * What a vendor's silence about a session means. An answer without rows of a session may mean that nothing
@@ -27,17 +38,20 @@ export class SilenceJudge {
   readonly #dataset: DatasetDefinition
   readonly #ticker: string
   readonly #range: SessionRange
+  /** The last session that has ended: a vendor may serve it later, some plans on the next day only. */
+  readonly #latest: string
   /** From this session on the plan is known to cover the data. */
   #coveredFrom: string | undefined
   /** Up to this session the plan is known not to cover the data. */
   #refusedTo: string | undefined
   #witness: Promise<Witness> | undefined
 
-  constructor(source: HistorySource, dataset: DatasetDefinition, ticker: string, range: SessionRange) {
+  constructor({ source, series, range, nowMs }: SilenceOptions) {
     this.#source = source
-    this.#dataset = dataset
-    this.#ticker = ticker
+    this.#dataset = series.dataset
+    this.#ticker = series.ticker
     this.#range = range
+    this.#latest = calendarOf(series.dataset.calendar).lastFinished(nowMs).date
   }
 
   /** True when the plan is known not to cover `date`. */
@@ -103,12 +117,15 @@ export class SilenceJudge {
   async verdict(date: string, signal: AbortSignal): Promise<CellVerdict> {
     if (this.#dataset.eventKind === 'date') return { state: 'empty', reason: 'none on this date' }
     const witness = await this.#ask(signal)
-    if (witness === 'none') return { state: 'empty', reason: 'the vendor answered without rows' }
-    if ('failure' in witness) {
+    if (witness !== 'none' && 'failure' in witness) {
       return { state: 'missing', reason: `no rows, and no daily bars to explain it: ${witness.failure}` }
     }
-    return witness.traded.has(date)
-      ? { state: 'missing', reason: 'the vendor has a daily bar of this session but no rows' }
+    if (witness !== 'none' && witness.traded.has(date)) {
+      return { state: 'missing', reason: 'the vendor has a daily bar of this session but no rows' }
+    }
+    if (date >= this.#latest) return { state: 'pending', reason: 'the vendor has nothing of it yet' }
+    return witness === 'none'
+      ? { state: 'empty', reason: 'the vendor answered without rows' }
       : { state: 'empty', reason: 'no trades: the vendor has no daily bar of this session either' }
   }
 

@@ -62,9 +62,10 @@ describe('a vendor with every transient fault at once', () => {
     'delayed:rate=0.3',
   ]
   const JOBS = [
-    '--ticker SPY --from 2024-06-03 --to 2025-06-06',
-    '--ticker SPY --timespan second --from 2025-06-05 --to 2025-06-06',
-    '--ticker THNY --dataset trades,quotes,dividends --from 2025-06-02 --to 2025-06-06',
+    '--ticker SPY --from 2025-01-02 --to 2025-06-06',
+    '--ticker THNY --timespan second --from 2025-06-02 --to 2025-06-06',
+    '--ticker THNY --dataset trades,quotes --from 2025-06-05 --to 2025-06-06',
+    '--ticker SPY --dataset dividends --from 2023-01-03 --to 2025-06-06',
   ]
   const DATASETS = ['equity_bars_1m', 'equity_bars_1s', 'equity_trades', 'equity_quotes', 'dividends']
   const patient = Object.fromEntries(
@@ -86,8 +87,9 @@ describe('a vendor with every transient fault at once', () => {
     }
     expect(calls).toBeGreaterThan(10) // the faults did happen
     for (const dataset of DATASETS) {
-      expect((await disturbed.rows(dataset)).length).toBeGreaterThan(0)
-      expect(await disturbed.rows(dataset)).toEqual(await undisturbed.rows(dataset))
+      const rows = await undisturbed.rows(dataset)
+      expect(rows.length).toBeGreaterThan(0)
+      expect(await disturbed.rows(dataset)).toEqual(rows)
     }
   })
 })
@@ -164,9 +166,9 @@ describe('data that does not come', () => {
   test("a free plan's two years of history and its refusals are understood", async () => {
     const simulator = await simulate([], { plan: 'free', callsPerMinute: 0 })
     const place = new Place(simulator.url)
-    const bars = await place.backfill('--ticker SPY --from 2022-06-01 --to 2025-06-10')
+    const bars = await place.backfill('--ticker SPY --from 2023-04-03 --to 2025-06-10')
     expect(bars.code).toBe(3)
-    expect(stateOf(bars.document, '2022-06-01')).toBe('not_entitled')
+    expect(stateOf(bars.document, '2023-04-03')).toBe('not_entitled')
     expect(stateOf(bars.document, '2025-06-06')).toBe('complete')
     expect(stateOf(bars.document, '2025-06-10')).toBe('pending')
     const trades = await place.backfill('--ticker SPY --dataset trades --days 2')

@@ -255,6 +255,20 @@ describe('a series', () => {
     expect(await waiting).toMatchObject({ calls: 0, exitCode: 0 })
   })
 
+  test('that another writer holds is not waited for any longer when the run is told to stop', async () => {
+    const root = freshFolder()
+    const stop = new AbortController()
+    const held = new AbortController()
+    const server = await vendor({ instead: () => ({ write: () => undefined }) }) // never answers
+    const first = recordFrom(server, { root, immediate: held.signal })
+    await vi.waitFor(() => expect(server.requests).toHaveLength(1), { timeout: 10_000 })
+    const waiting = recordFrom(server, { root, lockWaitMs: 600_000, graceful: stop.signal })
+    setTimeout(() => stop.abort(new InterruptedError('interrupted by SIGINT')), 50)
+    await expect(waiting).rejects.toThrow(/interrupted|aborted/)
+    held.abort(new InterruptedError('enough'))
+    expect(await first).toMatchObject({ rows: 0 })
+  })
+
   test('is recorded the same whatever number of requests is under way at once', async () => {
     const one = await recordFrom(await vendor(), { ...YEAR, concurrency: 1 })
     const many = await recordFrom(await vendor(), { ...YEAR, concurrency: 5 })

@@ -239,6 +239,24 @@ describe("today's session", () => {
     expect(server.requests).toHaveLength(2)
   })
 
+  test('that the vendor leaves out for now is pending, never empty, until the next session has ended', async () => {
+    const { url } = await vendor({ bars: (date) => (date === today ? [] : minuteBars(date)) })
+    const run = await record({ source: sourceAt(url), ...range })
+    expect(run.cells).toEqual({ '2025-06-06': 'complete', '2025-06-09': 'complete', [today]: 'pending' })
+    expect(run.exitCode).toBe(0)
+    const tomorrow = Date.parse('2025-06-12T02:00:00Z')
+    const next = await record({ source: sourceAt(url), root: run.root, ...range, nowMs: tomorrow })
+    expect(next.cells[today]).toBe('empty')
+  })
+
+  test('of a ticker that never traded is pending too, on any dataset with a time', async () => {
+    const { url } = await vendor({ bars: () => [] })
+    for (const dataset of ['equity_trades', 'equity_bars_1d']) {
+      const run = await record({ source: sourceAt(url), from: today, to: today, dataset })
+      expect([dataset, run.cells[today]]).toEqual([dataset, 'pending'])
+    }
+  })
+
   test('that has not ended is pending and not asked for', async () => {
     const server = await vendor()
     const run = await record({

@@ -1,0 +1,153 @@
+import { concatBatches, requireColumn, takeRows, type Batch } from '../../core/batch.ts'
+import { dedupLastWins } from '../../core/sort.ts'
+import type { SeriesId } from '../../lake/layout.ts'
+import type { QuarantinedRow } from '../../lake/quarantine.ts'
+import { US_PER_MS } from '../../market/time.ts'
+
+/** Rows received since the last merge; beyond it they are merged, so that repeats do not pile up. */
+const MERGE_AT_ROWS = 50_000
+/** Refused rows kept of a cell for quarantine; more are only counted. */
+const MOST_REFUSED = 10_000
+
+/**
+ * The rows of one series in one session while it is being recorded, by key: the last received wins, and what REST
+ * brought wins over everything received.
+ *
+ * Memory: the rows of the session as columns, twice at most while they are merged (minute bars of 200 contracts:
+ * about 10 MB; two million trades: about 300 MB).
+ */
+export class LiveSeries {
+  readonly id: SeriesId
+  readonly date: string
+  readonly refused: QuarantinedRow[] = []
+  refusedCount = 0
+  /** Rows received, repeats included. */
+  received = 0
+  /** What brought the rows: paths of requests, and the live channel. */
+  readonly requests = new Set<string>()
+  #merged: Batch | undefined
+  #recent: Batch[] = []
+  #recentRows = 0
+  #rest: Batch | undefined
+  #version = 0
+  #committed = 0
+
+  constructor(id: SeriesId, date: string) {
+    this.id = id
+    this.date = date
+  }
+
+  /** True when there is something that the lake does not hold. */
+  get isChanged(): boolean {
+    return this.#version > this.#committed
+  }
+
+  get version(): number {
+    return this.#version
+  }
+
+  /** The lake holds everything up to `version`. */
+  noteCommitted(version: number): void {
+    this.#committed = Math.max(this.#committed, version)
+  }
+
+  /** Rows that the lake holds already; anything received replaces them. */
+  hold(batch: Batch): void {
+    this.#merged = this.#merge([batch, this.#merged])
+  }
+
+  addLive(batch: Batch): void {
+    this.received += batch.length
+    this.#version++
+    this.#note(batch)
+    this.#recent.push(batch)
+    this.#recentRows += batch.length
+    if (this.#recentRows > Math.max(MERGE_AT_ROWS, this.#merged?.length ?? 0)) this.#settle()
+  }
+
+  /** Rows from REST: they win over what is received, before and after. */
+  addRest(batch: Batch): void {
+    this.#version++
+    this.#note(batch)
+    this.#rest = this.#merge([this.#rest, batch])
+  }
+
+  /** From now on these are the rows of the session, whatever was received. */
+  replaceAll(batch: Batch): void {
+    this.#version++
+    this.requests.clear()
+    this.#note(batch)
+    this.#merged = undefined
+    this.#recent = []
+    this.#recentRows = 0
+    this.#rest = batch
+  }
+
+  addRefused(rows: readonly QuarantinedRow[]): void {
+    this.refusedCount += rows.length
+    this.refused.push(...rows.slice(0, Math.max(0, MOST_REFUSED - this.refused.length)))
+  }
+
+  /** All rows, sorted by key, one per key; undefined: none. */
+  rows(): Batch | undefined {
+    this.#settle()
+    return this.#merge([this.#merged, this.#rest])
+  }
+
+  /** Newest event among the rows received up to `untilMs`, ms since the epoch; undefined: none. */
+  newestLiveMs(ticker: string, untilMs: number): number | undefined {
+    this.#settle()
+    const rows = this.#merged
+    if (!rows) return undefined
+    const tickers = requireColumn(rows, 'ticker', 'string')
+    const times = requireColumn(rows, this.id.dataset.eventColumn, 'timestamp')
+    for (let row = rows.length - 1; row >= 0; row--) {
+      const ms = times[row]! / US_PER_MS
+      if (ms <= untilMs && tickers.dictionary[tickers.codes[row]!] === ticker) return ms
+    }
+    return undefined
+  }
+
+  #note({ origin }: Batch): void {
+    if (origin) this.requests.add(origin.request)
+  }
+
+  #settle(): void {
+    if (this.#recent.length === 0) return
+    this.#merged = this.#merge([this.#merged, ...this.#recent])
+    this.#recent = []
+    this.#recentRows = 0
+  }
+
+  #merge(batches: readonly (Batch | undefined)[]): Batch | undefined {
+    const present = batches.filter((batch) => batch !== undefined && batch.length > 0) as Batch[]
+    if (present.length === 0) return undefined
+    return compactTickers(dedupLastWins(concatBatches(present), this.id.dataset.key))
+  }
+}
+
+/** `batch` with each ticker once in its dictionary: joining thousands of frames repeats them. */
+function compactTickers(batch: Batch): Batch {
+  const { codes, dictionary } = requireColumn(batch, 'ticker', 'string')
+  if (dictionary.length === 1) return batch
+  const places = new Map<string, number>()
+  const next = dictionary.map((text) => {
+    const place = places.get(text) ?? places.size
+    places.set(text, place)
+    return place
+  })
+  if (places.size === dictionary.length) return batch
+  const compact = codes.map((code) => (code < 0 ? -1 : next[code]!))
+  return { ...batch, columns: { ...batch.columns, ticker: { codes: compact, dictionary: [...places.keys()] } } }
+}
+
+/** The rows of `batch` whose event lies in [fromMs, toMs). */
+export function rowsBetween(batch: Batch, eventColumn: string, fromMs: number, toMs: number): Batch {
+  const times = requireColumn(batch, eventColumn, 'timestamp')
+  const rows: number[] = []
+  for (let row = 0; row < batch.length; row++) {
+    const ms = times[row]! / US_PER_MS
+    if (ms >= fromMs && ms < toMs) rows.push(row)
+  }
+  return rows.length === batch.length ? batch : takeRows(batch, rows)
+}
