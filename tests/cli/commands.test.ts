@@ -335,7 +335,11 @@ describe('simulator', () => {
     expect(document).toEqual({
       schema: { name: 'tapelake.simulator', version: 1 },
       ...{ url, port, seed: 7, plan: 'free' },
-      env: { POLYGON_REST_URL: url, POLYGON_API_KEY: 'simulator' },
+      env: {
+        POLYGON_REST_URL: url,
+        POLYGON_WS_URL: `ws://127.0.0.1:${port}`,
+        POLYGON_API_KEY: 'simulator',
+      },
     })
     expect(url).toBe(`http://127.0.0.1:${port}`)
     expect(stderr).toBe('Stopped after 0 calls.\n')
@@ -355,6 +359,38 @@ describe('simulator', () => {
     expect((await ask('/v3/reference/tickers')).status).toBe(503)
     process.emit('SIGHUP', 'SIGHUP')
     expect((await run).stderr).toBe('Stopped after 2 calls.\n')
+  })
+
+  test('starts its market clock and lets it run as fast as it is told', async () => {
+    const flags = [
+      '--now',
+      '2025-06-02T13:29:00Z',
+      '--speed',
+      '3600',
+      '--start-on-subscribe',
+      '--evict',
+      'older',
+    ]
+    let url = ''
+    const run = runHere(['simulator', ...flags, '--publication-delay-ms', '0'], {
+      onOutput: (text) => (url ||= /at (http:\S+)/.exec(text)?.[1] ?? ''),
+    })
+    await vi.waitUntil(() => url !== '')
+    const ask = async () => {
+      const answer = await fetch(`${url}/v1/marketstatus/now?apiKey=x`)
+      return ((await answer.json()) as { serverTime: string }).serverTime
+    }
+    expect(await ask()).toMatch(/^2025-06-02T09:29:00/)
+    const { WebSocket } = await import('ws')
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/stocks`)
+    socket.on('open', () => {
+      socket.send('{"action":"auth","params":"k"}')
+      socket.send('{"action":"subscribe","params":"AM.SPY"}')
+    })
+    await vi.waitUntil(async () => (await ask()) >= '2025-06-02T09:31:00')
+    process.emit('SIGHUP', 'SIGHUP')
+    expect((await run).code).toBe(0)
+    for (const speed of ['fast', '-1']) expect((await runHere(['simulator', '--speed', speed])).code).toBe(2)
   })
 
   test('fails as it is told to', async () => {

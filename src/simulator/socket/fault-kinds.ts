@@ -1,5 +1,5 @@
 import type { FaultKind } from '../faults/kind.ts'
-import { CHOICE_OPTIONS, type OptionSpecs } from '../faults/options.ts'
+import type { OptionSpecs } from '../faults/options.ts'
 import { CLUSTERS } from './clusters.ts'
 
 const PLACE_OPTIONS: OptionSpecs = {
@@ -20,9 +20,11 @@ export const MOMENT_OPTIONS: OptionSpecs = {
 export const WINDOW_OPTIONS: OptionSpecs = {
   at: { type: 'time', does: 'only from this New York time of a session on, for as long as `for` says' },
   for: { type: 'seconds', does: 'seconds of market time from `at` on', fallback: '60' },
-  ...Object.fromEntries(
-    ['after', 'first', 'every', 'rate', 'burst'].map((name) => [name, CHOICE_OPTIONS[name]!]),
-  ),
+  after: { type: 'count', does: 'leave the first N frames or attempts alone' },
+  first: { type: 'count', does: 'act on N of them, then no more' },
+  every: { type: 'count', does: 'act on one in N' },
+  rate: { type: 'ratio', does: 'act on this share of them, chosen by the seed' },
+  burst: { type: 'count', does: 'once it acts, act on N in a row' },
   ...PLACE_OPTIONS,
 }
 
