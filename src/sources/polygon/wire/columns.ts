@@ -12,9 +12,11 @@ import { readNs } from './nanoseconds.ts'
  * - `ns`       integer, exact → BigInt64Array; NS_NULL = null
  * - `string`   → codes and dictionary; -1 = null
  * - `int_list` array of integers → offsets and values; empty = null
+ * - `int_or_list` the same, or one integer without brackets
  * - `json`     any value → its JSON text, as sent, as a string column; null = null
  */
-export type WireType = 'double' | 'int64' | 'ms' | 'decimal' | 'date' | 'ns' | 'string' | 'int_list' | 'json'
+export type WireType = 'double' | 'int64' | 'ms' | 'decimal' | 'date' | 'ns' | 'string' | IntListType | 'json'
+type IntListType = 'int_list' | 'int_or_list'
 
 /** Collects the values of one field, row by row. */
 export interface ColumnBuilder {
@@ -36,7 +38,8 @@ export function columnBuilder(type: WireType): ColumnBuilder {
     case 'string':
       return new StringBuilder()
     case 'int_list':
-      return new IntListBuilder()
+    case 'int_or_list':
+      return new IntListBuilder(type)
     case 'json':
       return new JsonBuilder()
     case 'decimal':
@@ -218,6 +221,7 @@ class JsonBuilder implements ColumnBuilder {
 }
 
 class IntListBuilder implements ColumnBuilder {
+  readonly #takesBare: boolean
   /** End of each row's values; a row that was never read ends where the one before it does. */
   #ends = new Uint32Array(0)
   #values = new Int32Array(64)
@@ -225,11 +229,16 @@ class IntListBuilder implements ColumnBuilder {
   #lastRow = -1
   #lastStart = 0
 
+  constructor(type: IntListType) {
+    this.#takesBare = type === 'int_or_list'
+  }
+
   read(cursor: JsonCursor, row: number): boolean {
     this.#open(row)
-    if (cursor.peek() !== BYTE.openBracket) return skipNonNumber(cursor)
+    const isList = cursor.peek() === BYTE.openBracket
+    if (!isList && !(this.#takesBare && startsNumber(cursor))) return skipNonNumber(cursor)
     const start = cursor.pos
-    if (this.#readItems(cursor)) {
+    if (isList ? this.#readItems(cursor) : this.#readItem(cursor)) {
       this.#ends[row] = this.#length
       return true
     }
@@ -252,13 +261,17 @@ class IntListBuilder implements ColumnBuilder {
     cursor.pos++
     cursor.skipSpace()
     if (cursor.takeIf(BYTE.closeBracket)) return true
-    do {
-      if (!startsNumber(cursor)) return false
-      const value = cursor.number()
-      if (value !== (value | 0)) return false
-      if (this.#length === this.#values.length) this.#growValues()
-      this.#values[this.#length++] = value
-    } while (cursor.more(BYTE.closeBracket))
+    do if (!this.#readItem(cursor)) return false
+    while (cursor.more(BYTE.closeBracket))
+    return true
+  }
+
+  #readItem(cursor: JsonCursor): boolean {
+    if (!startsNumber(cursor)) return false
+    const value = cursor.number()
+    if (value !== (value | 0)) return false
+    if (this.#length === this.#values.length) this.#growValues()
+    this.#values[this.#length++] = value
     return true
   }
 

@@ -86,8 +86,9 @@ interface KnownField {
   wrong: number
 }
 
-class RowScanner {
-  readonly #cursor: JsonCursor
+/** Reads rows, object by object, into columns. */
+export class RowScanner {
+  #cursor: JsonCursor
   readonly #asked: readonly KnownField[]
   readonly #byName: Map<string, KnownField>
   /** The field met at each place of the last row: rows nearly always keep their order. */
@@ -100,6 +101,17 @@ class RowScanner {
     this.#cursor = cursor
     this.#asked = fields.map(({ name, type }) => knownField(name, columnBuilder(type)))
     this.#byName = new Map(this.#asked.map((field) => [field.name, field]))
+  }
+
+  /** Rows read so far. */
+  get rows(): number {
+    return this.#rows
+  }
+
+  /** Reads the object at `cursor`, which may be in another document than the one before, as the next row. */
+  row(cursor: JsonCursor): void {
+    this.#cursor = cursor
+    this.#row()
   }
 
   /** Reads the value of `results`. */
@@ -170,13 +182,14 @@ class RowScanner {
     return field
   }
 
-  finish(): Omit<WireTable, 'envelope'> {
+  /** The first `rows` rows. */
+  finish(rows = this.#rows): Omit<WireTable, 'envelope'> {
     const met = [...this.#byName.values()]
     const wrongTypes = new Map(met.filter(({ wrong }) => wrong > 0).map(({ name, wrong }) => [name, wrong]))
     if (this.#wrongRows > 0) wrongTypes.set('results[]', this.#wrongRows)
     return {
-      rows: this.#rows,
-      columns: new Map(this.#asked.map(({ name, builder }) => [name, builder!.finish(this.#rows)])),
+      rows,
+      columns: new Map(this.#asked.map(({ name, builder }) => [name, builder!.finish(rows)])),
       unknownFields: new Map(met.filter(({ builder }) => !builder).map(({ name, seen }) => [name, seen])),
       wrongTypes,
     }

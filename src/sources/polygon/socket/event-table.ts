@@ -1,0 +1,80 @@
+import type { Batch, Origin } from '../../../core/batch.ts'
+import type { DatasetDefinition } from '../../../market/dataset.ts'
+import type { JsonCursor } from '../wire/cursor.ts'
+import { toBatch } from '../wire/rows.ts'
+import { RowScanner } from '../wire/scan.ts'
+import type { EventKind } from './event-fields.ts'
+
+/** Rows of one dataset, in the order in which they came. */
+export interface LiveRows {
+  readonly dataset: DatasetDefinition
+  /** Of any number of tickers; not yet validated, a key may occur more than once (the last is the newest). */
+  readonly batch: Batch
+  /** When the frame of each row was received, ms since the epoch. */
+  readonly receivedMs: Float64Array
+  /** Fields that the dataset does not know: name → times seen. */
+  readonly unknownFields: ReadonlyMap<string, number>
+  /** Values that were not of their field's type and became null: name → times seen. */
+  readonly wrongTypes: ReadonlyMap<string, number>
+}
+
+/** Gathers the events of one kind, over any number of frames, until they are taken as a batch. */
+export class EventTable {
+  readonly #kind: EventKind
+  /** Made by the first row. */
+  #scanner: RowScanner | undefined
+  #receivedMs = new Float64Array(64)
+  /** Rows that were complete when a later frame turned out to be broken. */
+  #parts: LiveRows[] = []
+
+  constructor(kind: EventKind) {
+    this.#kind = kind
+  }
+
+  /** Rows since the last `take` or `cutBack`. */
+  get rows(): number {
+    return this.#scanner?.rows ?? 0
+  }
+
+  add(cursor: JsonCursor, receivedMs: number): void {
+    const scanner = (this.#scanner ??= new RowScanner(cursor, this.#kind.mapping.fields))
+    const row = scanner.rows
+    if (row === this.#receivedMs.length) {
+      const grown = new Float64Array(row * 2)
+      grown.set(this.#receivedMs)
+      this.#receivedMs = grown
+    }
+    this.#receivedMs[row] = receivedMs
+    scanner.row(cursor)
+  }
+
+  /** Keeps the first `rows` rows and forgets those after them. */
+  cutBack(rows: number, origin: Origin): void {
+    if (!this.#scanner || this.rows === rows) return
+    if (rows > 0) this.#parts.push(this.#finish(this.#scanner, rows, origin))
+    this.#scanner = undefined
+  }
+
+  /** Everything gathered; the table is empty afterwards. */
+  take(origin: Origin): readonly LiveRows[] {
+    const parts = this.#parts
+    this.#parts = []
+    if (!this.#scanner) return parts
+    parts.push(this.#finish(this.#scanner, this.rows, origin))
+    this.#scanner = undefined
+    return parts
+  }
+
+  #finish(scanner: RowScanner, rows: number, origin: Origin): LiveRows {
+    const { dataset, mapping } = this.#kind
+    const table = { envelope: {}, ...scanner.finish(rows) }
+    const { unknownFields, wrongTypes } = table
+    return {
+      dataset,
+      batch: toBatch(dataset, mapping, { envelope: {}, table }, '', origin),
+      receivedMs: this.#receivedMs.slice(0, rows),
+      unknownFields,
+      wrongTypes,
+    }
+  }
+}
