@@ -88,7 +88,7 @@ async function tickersOf(root: string, dataset: DatasetDefinition): Promise<stri
 /** False for names that tapelake does not give: somebody else's folder is not a series. */
 function isTicker(component: string): boolean {
   try {
-    return encodeTicker(decodeTicker(component)) === component
+    return component !== '' && encodeTicker(decodeTicker(component)) === component
   } catch {
     return false
   }

@@ -43,6 +43,8 @@ export interface SinkHost {
     readonly provenance: () => 'real' | 'synthetic'
   }
   readonly ledger: Ledger
+  /** Throws what ended this writer, if anything did: what lies under temporary names is then the next one's. */
+  assertOpen(): void
   /** Runs `work` with no other commit of this series in between. */
   exclusively<T>(work: () => Promise<T>): Promise<T>
   /**

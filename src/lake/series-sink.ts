@@ -75,6 +75,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   }
 
   #newStaging(partition: string, origins: readonly SegmentOrigin[]): SegmentStaging {
+    this.#writer.assertOpen()
     const { options } = this.#writer
     return new SegmentStaging({ ...options, provenance: options.provenance(), partition, origins })
   }

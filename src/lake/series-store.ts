@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { changedSegments, forgiveDamage, readLedgerFile, readNext } from './commit.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
@@ -29,7 +30,7 @@ export async function viewSeries(
   series: SeriesId,
   engine: () => Promise<ParquetEngine>,
 ): Promise<SeriesView> {
-  const next = await readNext(root, series).catch(forgiveDamage)
+  const next = await readLastingNext(root, series)
   let damaged = false
   const held = await readLedgerFile(root, series).catch((error: unknown) => {
     damaged = true
@@ -40,6 +41,21 @@ export async function viewSeries(
   const ledger = held ?? (await rebuildLedger(root, series, engine))
   const files = ledger.segments.map(({ path }) => join(root, path))
   return { series, ledger, files, rebuilt: damaged || (held === undefined && files.length > 0) }
+}
+
+const COMMIT_TRIES = 6
+const COMMIT_TRY_MS = 20
+
+/**
+ * The ledger-to-be of a commit that was cut off. One that a living writer makes is over in some milliseconds and
+ * waited for: paths of files that are just being renamed would be of no use.
+ */
+async function readLastingNext(root: string, series: SeriesId): Promise<Ledger | undefined> {
+  for (let tries = 1; ; tries++) {
+    const next = await readNext(root, series).catch(forgiveDamage)
+    if (!next || tries === COMMIT_TRIES) return next
+    await setTimeout(COMMIT_TRY_MS)
+  }
 }
 
 /** While a commit is cut off, its segments may still wait under their temporary names. */

@@ -84,6 +84,10 @@ export class SeriesWriter implements SinkHost {
     return await this.exclusively(() => this.commit(settlement, NO_ROWS, () => undefined))
   }
 
+  assertOpen(): void {
+    if (this.#unpublished) throw this.#unpublished
+  }
+
   async exclusively<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#queue.then(work)
     this.#queue = turn.catch(() => undefined)
@@ -95,7 +99,7 @@ export class SeriesWriter implements SinkHost {
     received: ReceivedRows,
     onCommitted: () => void,
   ): Promise<CommitReceipt> {
-    if (this.#unpublished) throw this.#unpublished
+    this.assertOpen()
     const { root, series } = this.options
     const { staged } = received
     const cells = this.#settleCells(settlement, received)

@@ -53,12 +53,16 @@ export async function verifySeries(
     const result = await verifyView(root, view, engine)
     if (result.findings.length === 0 || attempt === ATTEMPTS) return result
     const now = await viewSeries(root, series, engine) // a writer may have committed in between
-    if (formatLedger(now.ledger) === formatLedger(view.ledger) && !now.rebuilt) return result
-    if (now.rebuilt && view.rebuilt) return result
+    if (isSameView(view, now)) return result
   }
 }
 
 const ATTEMPTS = 5
+
+const isSameView = (a: SeriesView, b: SeriesView): boolean =>
+  a.rebuilt === b.rebuilt &&
+  (a.rebuilt || formatLedger(a.ledger) === formatLedger(b.ledger)) && // a rebuilt one has a new date each time
+  a.files.join() === b.files.join()
 
 async function verifyView(
   root: string,
