@@ -32,6 +32,7 @@ function keepWanted(dataset: DatasetDefinition, batch: Batch, options: InRequest
   const { from, to, wanted, onRefused } = options
   const { dates, codes } = sessionDates(dataset, batch)
   const isWanted = dates.map((date) => wanted.has(date))
+  if (!isWanted.includes(false) && !codes.includes(-1)) return batch
   const kept: number[] = []
   const strangers: number[] = []
   for (let row = 0; row < batch.length; row++) {

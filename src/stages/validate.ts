@@ -1,5 +1,6 @@
 import {
   requireColumn,
+  sliceBatch,
   takeRows,
   type Batch,
   type ColumnData,
@@ -71,13 +72,29 @@ function lengthOf(data: ColumnData): number {
   return data.length
 }
 
+/**
+ * Rows that are scanned at a time: few enough to stay in the processor's cache through all checks. Also, a scan that
+ * is called often is compiled for good; one long loop per batch would be compiled anew each time.
+ */
+const BLOCK_ROWS = 4096
+
 function findRefusals(checks: readonly Check[], batch: Batch): Refusal[] {
+  const found: Refusal[] = []
+  for (let from = 0; from < batch.length; from += BLOCK_ROWS) {
+    const block = sliceBatch(batch, from, Math.min(from + BLOCK_ROWS, batch.length))
+    for (const refusal of findInBlock(checks, block)) found.push({ ...refusal, row: from + refusal.row })
+  }
+  return found
+}
+
+/** In order of row; each row with the first check that it does not pass. */
+function findInBlock(checks: readonly Check[], block: Batch): Refusal[] {
   const found = new Map<number, Refusal>()
   for (const check of checks) {
-    const scan = check.scan(batch)
-    for (let row = scan(0); row < batch.length; row = scan(row + 1)) {
+    const scan = check.scan(block)
+    for (let row = scan(0); row < block.length; row = scan(row + 1)) {
       if (found.has(row)) continue
-      found.set(row, { row, rule: check.rule, reason: check.reason(batch, row) })
+      found.set(row, { row, rule: check.rule, reason: check.reason(block, row) })
     }
   }
   return [...found.values()].sort((a, b) => a.row - b.row)
