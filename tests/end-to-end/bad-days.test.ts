@@ -25,7 +25,7 @@ async function simulatorProcess(...faults: readonly string[]): Promise<string> {
     NOW,
     ...faults.flatMap((fault) => ['--fault', fault]),
   ]
-  const child = spawn(process.execPath, args, { env: cliEnv(), stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, args, { env: cliEnv(), stdio: ['ignore', 'pipe', 'ignore'] })
   const ended = once(child, 'exit')
   running.push(async () => {
     child.kill('SIGTERM')
