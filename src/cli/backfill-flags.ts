@@ -1,13 +1,18 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { SeriesId } from '../lake/layout.ts'
 import { DATASETS, datasetNamed } from '../market/datasets/index.ts'
-import type { DatasetDefinition } from '../market/dataset.ts'
+import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
+import { underlyingNamed } from '../market/underlyings.ts'
+import { UsageError } from '../core/errors.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
 import { wholeNumber } from './arguments.ts'
 
 /** Flags that `backfill` and `plan` share. */
 export interface BackfillFlags {
-  readonly ticker: readonly string[]
+  readonly ticker?: readonly string[]
+  readonly underlying?: readonly string[]
+  /** One session, instead of a range. */
+  readonly date?: string
   readonly from?: string
   readonly to?: string
   readonly days?: number
@@ -30,9 +35,13 @@ const SHORT_NAMES: Readonly<Record<string, string>> = { trades: 'equity_trades',
 export function addBackfillFlags(command: Command): Command {
   const names = [...Object.keys(SHORT_NAMES), ...DATASETS.map(({ name }) => name)]
   return command
-    .requiredOption('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
+    .option('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
+    .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers)
     .option('--from <date>', 'first session, YYYY-MM-DD, New York date, inclusive')
     .option('--to <date>', 'last session, inclusive (default: the last finished one)')
+    .addOption(
+      new Option('--date <date>', 'only this session').conflicts(['from', 'to', 'days', 'lastSession']),
+    )
     .addOption(
       new Option('--days <n>', 'the last N sessions up to --to').argParser(wholeNumber(1)).conflicts('from'),
     )
@@ -72,10 +81,67 @@ function datasets(text: string, before: readonly string[] = []): string[] {
   return [...new Set([...before, ...given.map((name) => datasetNamed(SHORT_NAMES[name] ?? name).name)])]
 }
 
-/** The series that the flags mean, in the order given. */
+/** Datasets that are not history: what records them instead. */
+const RECORDED_BY: Readonly<Record<string, string>> = {
+  option_contracts: 'tapelake discover --underlying SPY',
+  option_chain: 'tapelake snapshot-chain --underlying SPY',
+}
+
+/**
+ * The series that the flags mean, in the order given.
+ *
+ * @throws {UsageError} when a dataset lacks its `--ticker` or `--underlying`, or one is given for nothing
+ */
 export function seriesOf(flags: BackfillFlags): SeriesId[] {
   const chosen: readonly DatasetDefinition[] = flags.dataset
     ? flags.dataset.map(datasetNamed)
     : [datasetNamed(TIMESPANS[flags.timespan ?? 'minute'])]
-  return flags.ticker.flatMap((ticker) => chosen.map((dataset) => ({ dataset, ticker })))
+  for (const { name } of chosen) {
+    const command = RECORDED_BY[name]
+    if (command !== undefined) {
+      throw new UsageError(`${name} has no history to backfill`, {
+        hint: `It is recorded by \`${command}\`.`,
+      })
+    }
+  }
+  refuseIdle(flags, chosen)
+  const pairs = chosen.flatMap((dataset) => namesFor(dataset, flags).map((ticker) => ({ dataset, ticker })))
+  return [...pairs].sort((a, b) => rank(a, flags) - rank(b, flags))
 }
+
+/** Tickers in the order given, all datasets of one before the next. */
+const rank = ({ dataset, ticker }: SeriesId, flags: BackfillFlags): number =>
+  namesFor(dataset, flags).indexOf(ticker)
+
+function namesFor(dataset: DatasetDefinition, { ticker, underlying }: BackfillFlags): readonly string[] {
+  if (isOptionHistory(dataset)) return (underlying ?? []).map((name) => underlyingNamed(name).symbol)
+  return ticker ?? []
+}
+
+function refuseIdle({ ticker, underlying }: BackfillFlags, chosen: readonly DatasetDefinition[]): void {
+  const options = chosen.find(isOptionHistory)
+  const others = chosen.find((dataset) => !isOptionHistory(dataset))
+  if (options && !underlying) {
+    throw new UsageError(`--underlying is missing: ${options.name} is recorded by underlying`, {
+      hint: `Say --dataset ${options.name} --underlying SPY.`,
+    })
+  }
+  if (others && !ticker) {
+    const hint = underlying ? 'For options say --dataset option_bars_1m.' : 'Say --ticker SPY.'
+    throw new UsageError(`--ticker is missing: what shall be recorded of ${others.name}?`, { hint })
+  }
+  if (ticker && !others)
+    throw new UsageError('--ticker makes no sense for options', { hint: 'Say --underlying.' })
+  if (underlying && !options) {
+    throw new UsageError('--underlying makes no sense without options', {
+      hint: 'Say --dataset option_bars_1m.',
+    })
+  }
+}
+
+/** True for the datasets whose history is that of discovered contracts. */
+export const isOptionHistory = (dataset: DatasetDefinition): boolean => seriesKeyOf(dataset) === 'underlying'
+
+/** True when the flags say nothing about dates. */
+export const saysNoDates = ({ from, to, days, date, lastSession }: BackfillFlags): boolean =>
+  from === undefined && to === undefined && days === undefined && date === undefined && lastSession !== true

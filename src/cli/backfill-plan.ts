@@ -2,10 +2,11 @@ import { createRateLimiter } from '../core/rate-limit.ts'
 import { openLake } from '../lake/index.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { SeriesId } from '../lake/layout.ts'
+import { discoveredRange, planOptionSeries, type OptionPlan } from '../pipeline/option-plan.ts'
 import { planSeries, type SeriesPlan } from '../pipeline/plan.ts'
 import { resolveRange, type SessionRange } from '../pipeline/range.ts'
 import { polygonLimits } from '../sources/polygon/limits.ts'
-import { seriesOf, type BackfillFlags } from './backfill-flags.ts'
+import { isOptionHistory, saysNoDates, seriesOf, type BackfillFlags } from './backfill-flags.ts'
 import type { RunContext } from './context.ts'
 import { formatBytes, formatDuration, formatNumber, plural } from './format.ts'
 
@@ -24,11 +25,16 @@ async function planAll(context: RunContext, flags: BackfillFlags): Promise<Serie
     const plans: SeriesPlan[] = []
     for (const one of series) {
       const { ledger } = await lake.view(one)
-      const range = rangeOf(flags, one, ledger, now(), config.settings.backfill.defaultSessions)
+      const { defaultSessions } = config.settings.backfill
+      const resolve = await rangeResolver(flags, one, config.dataDir, now(), defaultSessions)
+      const range = resolve(ledger)
+      const shared = { series: one, range, ledger, nowMs: now(), force: flags.force ?? false }
+      if (isOptionHistory(one.dataset)) {
+        plans.push(await planOptionSeries({ ...shared, root: config.dataDir }))
+        continue
+      }
       const limits = polygonLimits(one.dataset)
-      plans.push(
-        planSeries({ series: one, range, ledger, limits, nowMs: now(), force: flags.force ?? false }),
-      )
+      plans.push(planSeries({ ...shared, limits }))
     }
     return plans
   } finally {
@@ -75,6 +81,21 @@ function planDocument(plan: SeriesPlan): object {
     estimatedRows,
     estimatedBytes,
     requests: items.map(({ from, to, sessions: wanted }) => ({ from, to, sessions: wanted.length })),
+    ...contractsOf(plan),
+  }
+}
+
+/** Of options: contracts by day, and the days of the range that were not discovered. */
+function contractsOf(plan: SeriesPlan): object {
+  if (!('days' in plan)) return {}
+  const { days, undiscovered } = plan as OptionPlan
+  return {
+    days: days.map(({ date, contracts, toFetch }) => ({
+      date,
+      contracts: contracts.length,
+      toFetch: toFetch.length,
+    })),
+    undiscovered,
   }
 }
 
@@ -94,8 +115,49 @@ function planRow(plan: SeriesPlan): string[] {
   ]
 }
 
+/** Says what a backfill of options is about to spend: a call for every contract and day. */
+export function announce(
+  { config, out }: RunContext,
+  { source }: BackfillFlags,
+  { series, days, calls, undiscovered, sessions, held }: OptionPlan,
+): void {
+  const callsPerMinute = source === 'simulator' ? 0 : config.settings.sources.polygon.callsPerMinute
+  const limiter = createRateLimiter({ callsPerMinute })
+  const time = calls > 0 && callsPerMinute > 0 ? `, about ${formatDuration(limiter.estimateMs(calls))}` : ''
+  limiter.close()
+  const what = `${series.ticker} ${series.dataset.name}`
+  const contracts = days.reduce((sum, day) => sum + day.contracts.length, 0)
+  const counted = `${plural(contracts, 'contract')} on ${plural(days.length, 'day')}`
+  const rest = held.length > 0 ? `; ${held.length} of ${plural(sessions.length, 'day')} held already` : ''
+  out.note(`${what}: ${counted} to record, ${plural(calls, 'call')}${time}${rest}`)
+  if (undiscovered.length > 0) {
+    const days = plural(undiscovered.length, 'session')
+    out.note(`${what}: ${days} without a discovery left out (${undiscovered.slice(0, 3).join(', ')}…)`)
+  }
+}
+
+/**
+ * How the range flags become sessions of a series, once its ledger is known. Without dates, options are recorded for
+ * all days that were discovered.
+ *
+ * @throws {UsageError} where nothing was discovered
+ */
+export async function rangeResolver(
+  flags: BackfillFlags,
+  series: SeriesId,
+  dataDir: string,
+  nowMs: number,
+  defaultSessions: number,
+): Promise<(ledger: Ledger) => SessionRange> {
+  if (isOptionHistory(series.dataset) && saysNoDates(flags)) {
+    const range = await discoveredRange(dataDir, series, nowMs)
+    return () => range
+  }
+  return (ledger) => rangeOf(flags, series, ledger, nowMs, defaultSessions)
+}
+
 /** Turns the range flags into sessions of a series. @throws {UsageError} see {@link resolveRange} */
-export function rangeOf(
+function rangeOf(
   flags: BackfillFlags,
   { dataset }: SeriesId,
   ledger: Ledger,
@@ -103,12 +165,15 @@ export function rangeOf(
   defaultSessions: number,
 ): SessionRange {
   const heldFrom = Object.keys(ledger.cells).sort()[0]
-  return resolveRange(flags, { calendar: dataset.calendar, nowMs, defaultSessions, heldFrom })
+  return resolveRange(rangeFlags(flags), { calendar: dataset.calendar, nowMs, defaultSessions, heldFrom })
 }
+
+const rangeFlags = (flags: BackfillFlags): BackfillFlags =>
+  flags.date === undefined ? flags : { ...flags, from: flags.date, to: flags.date }
 
 /** Refuses bad dates before anything is opened or locked, whatever the ledgers say. */
 export function checkRange(flags: BackfillFlags, series: readonly SeriesId[], nowMs: number): void {
   for (const { dataset } of series) {
-    resolveRange(flags, { calendar: dataset.calendar, nowMs, defaultSessions: 1 })
+    resolveRange(rangeFlags(flags), { calendar: dataset.calendar, nowMs, defaultSessions: 1 })
   }
 }

@@ -2,11 +2,13 @@ import { EXIT, InterruptedError, LockedError, UsageError, type ExitCode } from '
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
-import type { Ledger } from '../lake/ledger.ts'
 import { backfillSeries, type BackfillOptions, type SeriesOutcome } from '../pipeline/backfill.ts'
+import { backfillOptions } from '../pipeline/option-backfill.ts'
+import type { OptionPlan } from '../pipeline/option-plan.ts'
+import type { SeriesPlan } from '../pipeline/plan.ts'
 import { openHistorySource, type OpenedSource } from '../pipeline/open-source.ts'
-import { seriesOf, type BackfillFlags } from './backfill-flags.ts'
-import { checkRange, plan, rangeOf } from './backfill-plan.ts'
+import { isOptionHistory, seriesOf, type BackfillFlags } from './backfill-flags.ts'
+import { announce, checkRange, plan, rangeResolver } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
@@ -110,14 +112,21 @@ async function recordEach(
 
 /** The outcome; or why it was not begun: another writer, or the end of the wait for one. */
 async function recordSeries(
-  { config: { settings }, now }: RunContext,
+  context: RunContext,
   flags: RecordFlags,
   series: SeriesId,
   options: BackfillOptions,
 ): Promise<SeriesOutcome | LockedError | InterruptedError> {
-  const resolve = (ledger: Ledger) => rangeOf(flags, series, ledger, now(), settings.backfill.defaultSessions)
+  const { config, now } = context
+  const { defaultSessions } = config.settings.backfill
+  const resolve = await rangeResolver(flags, series, config.dataDir, now(), defaultSessions)
   try {
-    return await backfillSeries(series, resolve, options)
+    if (!isOptionHistory(series.dataset)) return await backfillSeries(series, resolve, options)
+    const onPlan = (planned: SeriesPlan): void => {
+      options.hooks?.onPlan?.(planned)
+      announce(context, flags, planned as OptionPlan)
+    }
+    return await backfillOptions(series, resolve, { ...options, hooks: { ...options.hooks, onPlan } })
   } catch (error) {
     if (error instanceof LockedError || error instanceof InterruptedError) return error
     throw error

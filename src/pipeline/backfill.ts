@@ -37,6 +37,15 @@ export interface BackfillHooks {
   onMended?(note: string): void
 }
 
+/** What became of the option contracts of one session. */
+export interface ContractCounts {
+  readonly contracts: number
+  /** Contracts with rows, and contracts that did not trade. */
+  readonly complete: number
+  readonly empty: number
+  readonly failed: readonly { readonly contract: string; readonly reason: string }[]
+}
+
 /** What became of one series. */
 export interface SeriesOutcome {
   readonly series: SeriesId
@@ -49,6 +58,8 @@ export interface SeriesOutcome {
   readonly duplicates: number
   /** Work items that failed. */
   readonly failures: number
+  /** Of options: by session that was recorded now. */
+  readonly contracts?: ReadonlyMap<string, ContractCounts>
   /** Why sessions were left unasked, where some were. */
   readonly stopped?: string
   /** What ended the run as a whole; other series are not begun. */

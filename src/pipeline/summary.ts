@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import type { CellState } from '../lake/ledger.ts'
 import { HOLE_STATES, type Hole } from '../lake/status.ts'
-import type { SeriesOutcome } from './backfill.ts'
+import type { ContractCounts, SeriesOutcome } from './backfill.ts'
 
 /** What became of one session. */
 export interface SessionSummary {
@@ -12,6 +12,8 @@ export interface SessionSummary {
   readonly reason: string
   /** Rows that the lake holds of it. */
   readonly rows: number
+  /** Of options recorded now: what became of the contracts. */
+  readonly contracts?: ContractCounts
 }
 
 /** What a run did, for people and as `--json`. */
@@ -26,6 +28,8 @@ export interface BackfillSummary {
   readonly duplicates: number
   /** Work items that failed, also where an earlier run had recorded their sessions (`--force`). */
   readonly failures: number
+  /** Sessions that are not whole but hold rows (options: some contracts failed). */
+  readonly partial: number
   readonly holes: readonly Hole[]
   readonly states: Readonly<Partial<Record<CellState, number>>>
 }
@@ -42,17 +46,20 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
     quarantined: outcomes.reduce((sum, { refused }) => sum + refused, 0),
     duplicates: outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0),
     failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
+    partial: sessions.filter(({ state, rows }) => state === 'failed' && rows > 0).length,
     holes: holesIn(sessions),
     states,
   }
 }
 
-function sessionsOf({ series, plan, ledger, stopped }: SeriesOutcome): SessionSummary[] {
+function sessionsOf({ series, plan, ledger, stopped, contracts }: SeriesOutcome): SessionSummary[] {
   const pending = new Set(plan.pending)
   return plan.sessions.map((date) => {
     const cell = ledger.cells[date]
     const base = { dataset: series.dataset.name, ticker: series.ticker, date }
-    if (cell) return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows }
+    const counts = contracts?.get(date)
+    const more = counts ? { contracts: counts } : {}
+    if (cell) return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows, ...more }
     if (pending.has(date)) {
       return { ...base, state: 'pending', reason: 'the session has not ended yet', rows: 0 }
     }
@@ -82,10 +89,14 @@ function holesIn(sessions: readonly SessionSummary[]): Hole[] {
 }
 
 /** The exit code that a finished (not interrupted) run deserves; see docs/exit-codes.md. */
-export function exitCodeOf({ states, failures }: Pick<BackfillSummary, 'states' | 'failures'>): ExitCode {
+export function exitCodeOf({
+  states,
+  failures,
+  partial = 0,
+}: Pick<BackfillSummary, 'states' | 'failures'> & Partial<Pick<BackfillSummary, 'partial'>>): ExitCode {
   const count = (state: CellState): number => states[state] ?? 0
   const broken = count('missing') + count('failed') + count('quarantined')
-  const settled = count('complete') + count('empty')
+  const settled = count('complete') + count('empty') + partial
   if (broken + failures + count('not_entitled') === 0) return EXIT.ok
   if (settled > 0 || count('quarantined') > 0) return EXIT.partial
   return broken === 0 ? EXIT.auth : EXIT.failed

@@ -32,5 +32,6 @@ export function register(program: Command, cli: Cli): void {
     ['backfill --ticker SPY --from 2020-01-02 --to 2024-12-31', 'five years of minute bars'],
     ['backfill --ticker SPY,QQQ --last-session', 'what cron runs at night'],
     ['backfill --ticker SPY --days 5 --source simulator', 'synthetic data, no key needed'],
+    ['backfill --dataset option_bars_1m --underlying SPY', 'the contracts that `discover` found'],
   )
 }

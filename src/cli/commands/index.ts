@@ -4,11 +4,13 @@ import { register as calendar } from './calendar.ts'
 import { register as completion } from './completion.ts'
 import { register as config } from './config.ts'
 import { register as datasets } from './datasets.ts'
+import { register as discover } from './discover.ts'
 import { register as doctor } from './doctor.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
 import { register as query } from './query.ts'
 import { register as simulator } from './simulator.ts'
+import { register as snapshotChain } from './snapshot-chain.ts'
 import { register as status } from './status.ts'
 import { register as verify } from './verify.ts'
 
@@ -16,6 +18,8 @@ import { register as verify } from './verify.ts'
 export const COMMANDS: readonly Register[] = [
   backfill,
   plan,
+  discover,
+  snapshotChain,
   query,
   status,
   verify,

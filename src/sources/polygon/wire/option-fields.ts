@@ -144,10 +144,9 @@ export const chainMapping: RowMapping = {
   },
 }
 
-const partColumn =
-  (part: string, name: string) =>
-  (table: WireTable): ColumnData =>
-    partTable(table, part).columns.get(name)!
+function partColumn(part: string, name: string): (table: WireTable) => ColumnData {
+  return (table) => partTable(table, part).columns.get(name)!
+}
 
 function underlyingPrice(table: WireTable): ColumnData {
   const { columns } = partTable(table, 'underlying_asset')

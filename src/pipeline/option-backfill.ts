@@ -1,0 +1,103 @@
+import { AuthenticationError, InterruptedError, messageOf } from '../core/errors.ts'
+import type { Ledger } from '../lake/ledger.ts'
+import type { CellVerdict } from '../lake/series-contract.ts'
+import type { SeriesId } from '../lake/layout.ts'
+import { SeriesWriter } from '../lake/series-writer.ts'
+import { readStamp } from '../lake/stamp.ts'
+import type { BackfillOptions, ContractCounts, SeriesOutcome } from './backfill.ts'
+import { OptionDayRun, type DayResult } from './option-day.ts'
+import { planOptionSeries, type OptionPlan } from './option-plan.ts'
+import type { SessionRange } from './range.ts'
+
+/** What became of the options of one underlying. */
+export interface OptionOutcome extends SeriesOutcome {
+  readonly plan: OptionPlan
+}
+
+/**
+ * Records the bars of the discovered contracts of one underlying: locks the series, plans what is missing, carries
+ * the plan out day by day, newest first.
+ *
+ * @throws {LockedError} when another process writes the series
+ * @throws {UsageError} when `resolve` refuses the range, or no day of it was discovered
+ */
+export async function backfillOptions(
+  series: SeriesId,
+  resolve: (ledger: Ledger) => SessionRange,
+  options: BackfillOptions,
+): Promise<OptionOutcome> {
+  const { root, source, hooks, nowMs, force } = options
+  const stamp = await readStamp(root)
+  const writer = await SeriesWriter.open(
+    {
+      ...options,
+      series,
+      provenance: () => source.provenance ?? stamp?.provenance ?? 'real',
+      waitMs: options.lockWaitMs,
+      purpose: `backfill of ${series.ticker} ${series.dataset.name}`,
+      ...(hooks?.onMended ? { onMended: (note: string) => hooks.onMended?.(note) } : {}),
+    },
+    AbortSignal.any([options.graceful, options.immediate]),
+  )
+  try {
+    const range = resolve(writer.ledger)
+    const plan = await planOptionSeries({ root, series, range, ledger: writer.ledger, nowMs, force })
+    hooks?.onPlan?.(plan)
+    return await carryOut(plan, writer, options)
+  } finally {
+    await writer.close()
+  }
+}
+
+async function carryOut(
+  plan: OptionPlan,
+  writer: SeriesWriter,
+  options: BackfillOptions,
+): Promise<OptionOutcome> {
+  const days = new Map<string, DayResult>()
+  let ending: Pick<SeriesOutcome, 'stopped' | 'fatal'> = {}
+  for (const [i, day] of plan.days.entries()) {
+    if (options.graceful.aborted) ending = { stopped: 'interrupted' }
+    if (ending.stopped !== undefined) break
+    try {
+      const result = await new OptionDayRun(day, { ...options, writer }).record()
+      days.set(day.date, result)
+      options.hooks?.onItem?.(plan.series, plan.items[i]!, result)
+      if (result.failed.length > 0 && result.failed.length === result.contracts && result.failure) {
+        ending = { stopped: `not asked for: no contract of ${day.date} could be fetched` }
+      }
+    } catch (error) {
+      ending = endingOf(error)
+    }
+  }
+  if (ending.fatal === undefined) await settlePending(plan, writer)
+  const results = [...days.values()]
+  const total = (count: (result: DayResult) => number): number =>
+    results.reduce((sum, result) => sum + count(result), 0)
+  return {
+    ...{ series: plan.series, plan, ledger: writer.ledger },
+    rows: total(({ rows }) => rows),
+    refused: total(({ refused }) => refused),
+    duplicates: total(({ duplicates }) => duplicates),
+    failures: total(({ failed }) => failed.length),
+    contracts: new Map([...days].map(([date, result]) => [date, countsOf(result)])),
+    ...ending,
+  }
+}
+
+const countsOf = ({ contracts, complete, empty, failed }: DayResult): ContractCounts => ({
+  ...{ contracts, complete, empty },
+  failed: failed.map(({ contract, reason }) => ({ contract, reason })),
+})
+
+function endingOf(error: unknown): Pick<SeriesOutcome, 'stopped' | 'fatal'> {
+  if (error instanceof InterruptedError) return { stopped: 'interrupted' }
+  const fatal = error instanceof Error ? error : new Error(messageOf(error))
+  return { stopped: error instanceof AuthenticationError ? 'the key was refused' : 'the run failed', fatal }
+}
+
+async function settlePending({ pending }: OptionPlan, writer: SeriesWriter): Promise<void> {
+  if (pending.length === 0) return
+  const verdict: CellVerdict = { state: 'pending', reason: 'the session has not ended yet' }
+  await writer.settle(new Map(pending.map((date) => [date, verdict])))
+}
