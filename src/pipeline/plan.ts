@@ -4,6 +4,7 @@ import { calendarOf, type TradingSession } from '../market/calendar/index.ts'
 import type { RequestLimits } from '../sources/history.ts'
 import { estimatePages, estimateRows, rowsPerSession } from './estimates.ts'
 import type { SessionRange } from './range.ts'
+import { settledBy } from './settled.ts'
 import type { WorkItem } from './work-item.ts'
 
 /** What it takes to complete one series, as data. */
@@ -45,7 +46,7 @@ const PAGED_SESSIONS = 5
 export function planSeries(options: PlanOptions): SeriesPlan {
   const { series, range, ledger, limits, nowMs, force } = options
   const sessions = calendarOf(series.dataset.calendar).between(range.from, range.to)
-  const finished = sessions.filter((session) => session.extendedCloseMs <= nowMs)
+  const finished = sessions.filter((session) => session.extendedCloseMs <= settledBy(nowMs))
   const isHeld = ({ date }: TradingSession): boolean => SETTLED.has(ledger.cells[date]?.state ?? 'missing')
   const wanted = new Set(finished.filter((session) => force || !isHeld(session)).map(({ date }) => date))
   const items = pack(finished, wanted, limits)

@@ -1,6 +1,7 @@
 import { UsageError } from '../core/errors.ts'
 import { calendarOf, type ExchangeCalendar } from '../market/calendar/index.ts'
 import { newYorkDate, parseDate } from '../market/time.ts'
+import { settledBy } from './settled.ts'
 
 /** Which sessions are asked for, as the flags say it. Dates are New York dates, inclusive. */
 export interface RangeRequest {
@@ -36,7 +37,7 @@ export interface RangeContext {
  */
 export function resolveRange(request: RangeRequest, context: RangeContext): SessionRange {
   const calendar = calendarOf(context.calendar)
-  const last = calendar.lastFinished(context.nowMs).date
+  const last = calendar.lastFinished(settledBy(context.nowMs)).date
   refuseBadDate('--from', request.from, context.nowMs, last)
   refuseBadDate('--to', request.to, context.nowMs, last)
   const { from, to = last, days, lastSession } = request

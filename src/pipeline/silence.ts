@@ -14,6 +14,7 @@ import { equityBars1d } from '../market/datasets/equity-bars.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { SessionRange } from './range.ts'
+import { settledBy } from './settled.ts'
 
 /** What the daily bars say: the sessions that traded; nothing, for this dataset or plan; or they did not come. */
 type Witness = { readonly traded: ReadonlySet<string> } | 'none' | { readonly failure: string }
@@ -51,7 +52,7 @@ export class SilenceJudge {
     this.#dataset = series.dataset
     this.#ticker = series.ticker
     this.#range = range
-    this.#latest = calendarOf(series.dataset.calendar).lastFinished(nowMs).date
+    this.#latest = calendarOf(series.dataset.calendar).lastFinished(settledBy(nowMs)).date
   }
 
   /** True when the plan is known not to cover `date`. */

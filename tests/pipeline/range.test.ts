@@ -58,19 +58,31 @@ describe('the range that the flags mean', () => {
   })
 
   test.each([
-    ['a second before extended hours end in summer', '2025-06-03T23:59:59Z', '2025-06-02'],
-    ['as extended hours end in summer', '2025-06-04T00:00:00Z', '2025-06-03'],
-    ['a second before extended hours end in winter', '2025-01-16T00:59:59Z', '2025-01-14'],
-    ['as extended hours end in winter', '2025-01-16T01:00:00Z', '2025-01-15'],
-    ['the Friday evening before the clocks go forward', '2025-03-08T01:00:00Z', '2025-03-07'],
-    ['the Monday evening after the clocks went forward', '2025-03-11T00:00:00Z', '2025-03-10'],
-    ['an hour too early after the clocks went back', '2025-11-04T00:00:00Z', '2025-10-31'],
-    ['the Monday evening after the clocks went back', '2025-11-04T01:00:00Z', '2025-11-03'],
-    ['on a Sunday', '2025-06-01T15:00:00Z', '2025-05-30'],
-    ['on Independence Day', '2025-07-04T15:00:00Z', '2025-07-03'],
-    ['as the extended hours of an early close end, at 17:00', '2025-07-03T21:00:00Z', '2025-07-03'],
-    ['a second before that', '2025-07-03T20:59:59Z', '2025-07-02'],
-    ['in the first hours of a session', '2025-06-04T09:00:00Z', '2025-06-03'],
+    [
+      'a second before 20 minutes have passed since extended hours, in summer',
+      '2025-06-04T00:19:59Z',
+      '2025-06-02',
+    ],
+    ['20 minutes after extended hours, in summer', '2025-06-04T00:20:00Z', '2025-06-03'],
+    [
+      'a second before 20 minutes have passed since extended hours, in winter',
+      '2025-01-16T01:19:59Z',
+      '2025-01-14',
+    ],
+    ['20 minutes after extended hours, in winter', '2025-01-16T01:20:00Z', '2025-01-15'],
+    ['the Friday evening before the clocks go forward', '2025-03-08T01:20:00Z', '2025-03-07'],
+    ['the Monday evening after the clocks went forward', '2025-03-11T00:20:00Z', '2025-03-10'],
+    ['an hour too early after the clocks went back', '2025-11-04T00:20:00Z', '2025-10-31'],
+    ['the Monday evening after the clocks went back', '2025-11-04T01:20:00Z', '2025-11-03'],
+    ['on a Sunday', '2025-06-01T15:20:00Z', '2025-05-30'],
+    ['on Independence Day', '2025-07-04T15:20:00Z', '2025-07-03'],
+    [
+      '20 minutes after the extended hours of an early close, which end at 17:00',
+      '2025-07-03T21:20:00Z',
+      '2025-07-03',
+    ],
+    ['a second before that', '2025-07-03T21:19:59Z', '2025-07-02'],
+    ['in the first hours of a session', '2025-06-04T09:20:00Z', '2025-06-03'],
   ])('the last finished session %s', (_, now, expected) => {
     expect(resolve({ lastSession: true }, now)).toBe(`${expected}..${expected}`)
   })

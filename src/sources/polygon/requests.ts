@@ -75,9 +75,9 @@ export function historyPath(builder: RequestBuilder, request: HistoryRequest): P
     case 'equity_quotes':
       return builder.pathOf((api) => api.getStocksQuotes(ticker), ticks(from, to))
     case 'splits':
-      return builder.pathOf((api) => api.listStockSplits(ticker), events('execution_date', from, to))
+      return builder.pathOf((api) => api.listStockSplits(ticker), events('execution_date', request))
     case 'dividends':
-      return builder.pathOf((api) => api.listDividends(ticker), events('ex_dividend_date', from, to))
+      return builder.pathOf((api) => api.listDividends(ticker), events('ex_dividend_date', request))
     default:
       throw new ConfigError(`the polygon source does not serve the dataset '${dataset.name}'`)
   }
@@ -107,9 +107,12 @@ function ticks(from: string, to: string): Query {
 /** The instant at which `date` begins in New York, nanoseconds since the epoch. */
 const midnightNs = (date: string): string => `${NEW_YORK.toUtcMs(dateToDays(date), 0)}000000`
 
-function events(dateField: string, from: string, to: string): Query {
+/** Events of the sessions, and of the days without one before the first: those belong to it. */
+function events(dateField: string, { dataset, from, to }: HistoryRequest): Query {
+  const calendar = calendarOf(dataset.calendar)
+  const first = from > calendar.firstDate ? addDays(calendar.previous(from).date, 1) : from
   return {
-    [`${dateField}.gte`]: from,
+    [`${dateField}.gte`]: first,
     [`${dateField}.lte`]: to,
     order: 'asc',
     limit: String(REFERENCE_PAGE_ROWS),

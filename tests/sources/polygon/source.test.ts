@@ -47,9 +47,9 @@ describe('the requests', () => {
     option_bars_1d:
       '/v2/aggs/ticker/SPY/range/1/day/2025-01-02/2025-01-03?adjusted=false&sort=asc&limit=50000',
     splits:
-      '/v3/reference/splits?ticker=SPY&execution_date.gte=2025-01-02&execution_date.lte=2025-01-03&order=asc&limit=1000&sort=execution_date',
+      '/v3/reference/splits?ticker=SPY&execution_date.gte=2025-01-01&execution_date.lte=2025-01-03&order=asc&limit=1000&sort=execution_date',
     dividends:
-      '/v3/reference/dividends?ticker=SPY&ex_dividend_date.gte=2025-01-02&ex_dividend_date.lte=2025-01-03&order=asc&limit=1000&sort=ex_dividend_date',
+      '/v3/reference/dividends?ticker=SPY&ex_dividend_date.gte=2025-01-01&ex_dividend_date.lte=2025-01-03&order=asc&limit=1000&sort=ex_dividend_date',
   }
 
   test.each(Object.keys(paths))('%s is asked for raw, ascending and with the largest page', async (name) => {
