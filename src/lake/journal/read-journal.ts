@@ -26,7 +26,7 @@ const CHUNK_BYTES = 1 << 20
  * The records of the journal at `path`, in order, up to the first that is torn or corrupt. An empty file and one
  * whose beginning is not a journal's have no records. Memory: a chunk and the longest record.
  *
- * @throws {DiskError} when the file cannot be read
+ * @throws {DiskError} when the operating system refuses to read it; what it says when the file is not there
  */
 export async function* readJournal(
   path: string,
