@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
@@ -38,13 +38,22 @@ export async function fsyncFile(path: string): Promise<void> {
 export async function makeFolder(folder: string): Promise<void> {
   await onDisk(folder, async () => {
     const whole = resolve(folder) // as mkdir names what it made: absolute, without `..` or a slash at the end
-    const firstNew = await mkdir(whole, { recursive: true })
+    const firstNew = await mkdir(whole, { recursive: true }).catch((error: unknown) => explain(whole, error))
     if (firstNew === undefined) return
     for (let made = whole; ; made = dirname(made)) {
       await fsyncFolder(dirname(made))
       if (made === firstNew) return
     }
   })
+}
+
+/** Node says ENOENT when a read-only disk refuses a folder with missing parents; this finds the disk's own word. */
+async function explain(folder: string, error: unknown): Promise<never> {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  let missing = folder
+  while (!existsSync(dirname(missing))) missing = dirname(missing)
+  await mkdir(missing)
+  throw error
 }
 
 /** Replaces `path` by `content` so that a crash leaves the old file or the new one, never a mixture. */

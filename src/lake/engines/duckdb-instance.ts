@@ -27,7 +27,7 @@ let opened = 0
 /** Opens an in-memory DuckDB that stays offline and within `options`. The binding is loaded here, on first use. */
 export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbInstance> {
   const duckdb = await import('@duckdb/node-api')
-  await mkdir(options.tempDirectory, { recursive: true })
+  await mkdir(options.tempDirectory, { recursive: true }).catch(() => undefined) // readers need it only to spill
   const spillFolder = join(options.tempDirectory, `duckdb-${process.pid}-${++opened}`)
   const instance = await duckdb.DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
