@@ -171,7 +171,7 @@ describe('help and version', () => {
 
   test('every command begins its help with examples that it understands', async () => {
     const { stdout } = await runHere(['--help'])
-    const commands = [...stdout.split('Commands:')[1]!.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name!)
+    const commands = [...stdout.split('Commands:')[1]!.matchAll(/^ {2}([\w-]+)/gm)].map(([, name]) => name!)
     expect(commands).toContain('status')
     for (const name of commands.filter((command) => command !== 'help')) {
       const help = await runHere([name, '--help'])
