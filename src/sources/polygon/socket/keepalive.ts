@@ -15,18 +15,20 @@ export interface KeepaliveOptions {
 export function keepAlive(socket: WebSocket, options: KeepaliveOptions): () => void {
   const { pingMs, pongDeadlineMs, heardTickMs, isPaused, onSilence } = options
   let deadline: NodeJS.Timeout | undefined
-  const isDead = (pingedTickMs: number): boolean =>
+  let pingedTickMs = -Infinity
+  const isUnanswered = (): boolean =>
     !isPaused() && heardTickMs() < pingedTickMs && socket.readyState === socket.OPEN
+  const judge = (): void => {
+    deadline = undefined
+    // If this process itself was busy, the answer may lie unread: let the socket be read once more.
+    if (isUnanswered()) setImmediate(() => setImmediate(() => isUnanswered() && onSilence()))
+  }
   const ping = (): void => {
-    if (socket.readyState !== socket.OPEN || deadline || isPaused()) return
-    const pingedTickMs = performance.now()
+    if (socket.readyState !== socket.OPEN || isPaused() || (deadline && isUnanswered())) return
+    clearTimeout(deadline)
+    pingedTickMs = performance.now()
     socket.ping()
-    deadline = setTimeout(() => {
-      deadline = undefined
-      if (!isDead(pingedTickMs)) return
-      // If this process itself was busy, the answer may lie unread: let the socket be read once more.
-      setImmediate(() => setImmediate(() => isDead(pingedTickMs) && onSilence()))
-    }, pongDeadlineMs)
+    deadline = setTimeout(judge, pongDeadlineMs)
   }
   const timer = setInterval(ping, pingMs)
   return () => {
