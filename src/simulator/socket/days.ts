@@ -2,7 +2,7 @@ import type { TradingSession } from '../../market/calendar/index.ts'
 import { addDays, MS_PER_MINUTE } from '../../market/time.ts'
 import type { Bars } from '../world/bars.ts'
 import { contractsOf } from '../world/contracts.ts'
-import { findListing } from '../world/find-listing.ts'
+import { findListing, listingOfContract } from '../world/find-listing.ts'
 import { type Listing, UNIVERSE } from '../world/universe.ts'
 import type { World } from '../world/world.ts'
 import type { Cluster } from './clusters.ts'
@@ -28,59 +28,63 @@ export interface SymbolDay {
 export interface Days {
   /** Undefined for what the market does not know or does not trade on `session`. */
   of(cluster: Cluster, symbol: string, session: TradingSession): SymbolDay | undefined
-  /** What `*` stands for; of the options, those that expire within a week. */
-  everything(cluster: Cluster, session: TradingSession): readonly string[]
+  /** What `*` stands for, as far as it trades; of the options, those that expire within a week. */
+  everything(cluster: Cluster, session: TradingSession): readonly SymbolDay[]
 }
 
 /** The days of `world`, made when asked for. */
 export function createDays(world: World): Days {
+  const newest = { openMs: -Infinity }
   const days = new Map<string, SymbolDay | undefined>()
-  let newestMs = -Infinity
-  let everything: { readonly key: string; readonly symbols: readonly string[] } | undefined
+  const everything = new Map<Cluster, readonly SymbolDay[]>()
+  /** False for an older session: its days are not worth keeping. */
+  const keeps = ({ openMs }: TradingSession): boolean => {
+    if (openMs > newest.openMs) {
+      newest.openMs = openMs
+      days.clear()
+      everything.clear()
+    }
+    return openMs === newest.openMs
+  }
   return {
     of: (cluster, symbol, session) => {
-      if (session.openMs > newestMs) {
-        newestMs = session.openMs
-        days.clear()
-      }
-      const key = `${cluster} ${symbol} ${session.date}`
-      if (!days.has(key)) days.set(key, makeDay(world, cluster, symbol, session))
+      if (!keeps(session)) return makeDay(world, cluster, findListing(world, symbol), session)
+      // Symbols of clusters differ, so a symbol on the wrong one stays unknown there.
+      const key = `${cluster} ${symbol}`
+      if (!days.has(key)) days.set(key, makeDay(world, cluster, findListing(world, symbol), session))
       return days.get(key)
     },
-    everything: (cluster, { date }) => {
-      const key = `${cluster} ${date}`
-      if (everything?.key !== key) everything = { key, symbols: symbolsOf(world, cluster, date) }
-      return everything.symbols
+    everything: (cluster, session) => {
+      const known = keeps(session) ? everything.get(cluster) : undefined
+      if (known) return known
+      const made = listingsOf(world, cluster, session.date).flatMap(
+        (listing) => makeDay(world, cluster, listing, session) ?? [],
+      )
+      if (keeps(session)) everything.set(cluster, made)
+      return made
     },
   }
 }
 
-/** All symbols of a cluster; of the many options, those that expire within the week. */
-function symbolsOf(world: World, cluster: Cluster, date: string): readonly string[] {
-  if (cluster !== 'options') {
-    return UNIVERSE.filter(({ market }) => market === cluster).map(({ ticker }) => ticker)
-  }
-  return UNIVERSE.flatMap((listing) => contractsOf(world, listing, date, addDays(date, 6)))
-    .filter(({ listed }) => listed <= date)
-    .map(({ ticker }) => ticker)
+function listingsOf(world: World, cluster: Cluster, date: string): Listing[] {
+  if (cluster !== 'options') return UNIVERSE.filter(({ market }) => market === cluster)
+  return UNIVERSE.flatMap((underlying) =>
+    contractsOf(world, underlying, date, addDays(date, 6))
+      .filter(({ listed }) => listed <= date)
+      .map((contract) => listingOfContract(contract, underlying)),
+  )
 }
 
 function makeDay(
   world: World,
   cluster: Cluster,
-  symbol: string,
+  listing: Listing | undefined,
   session: TradingSession,
 ): SymbolDay | undefined {
-  const listing = findListing(world, symbol)
   if (listing?.market !== cluster) return undefined
   if (world.sessions(listing, session.date, session.date).length === 0) return undefined
-  return withSums({
-    symbol,
-    cluster,
-    session,
-    listing,
-    bars: world.minutes(listing, session, Infinity),
-  })
+  const bars = world.minutes(listing, session, Infinity)
+  return withSums({ symbol: listing.ticker, cluster, session, listing, bars })
 }
 
 function withSums(day: Pick<SymbolDay, 'symbol' | 'cluster' | 'session' | 'listing' | 'bars'>): SymbolDay {

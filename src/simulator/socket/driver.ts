@@ -104,6 +104,8 @@ export function createDriver(options: DriverOptions): Driver {
     if (stopped.signal.aborted || toMs <= fromMs) return toMs
     for (const connection of connections) deliver(connection, fromMs, toMs)
     await faults.act(toMs)
+    // At full speed nobody gets in before a fault that keeps clients away is over.
+    if (!clock.paced && faults.keepsAway(toMs)) return toMs
     await nextTurn()
     if (!clock.paced) await Promise.all([...connections].map((connection) => connection.ready()))
     return toMs

@@ -32,12 +32,15 @@ export function createFeed(world: World, late: LateBars): Feed {
   function* wanted(connection: Connection, channel: Channel, window: Window, session: TradingSession) {
     const symbols = connection.subscriptions.symbols(channel)
     const everything = symbols.get(EVERYTHING)
-    const names = everything === undefined ? symbols.keys() : days.everything(connection.cluster, session)
-    for (const symbol of names) {
-      const sinceMs = Math.min(everything ?? Infinity, symbols.get(symbol) ?? Infinity) - connection.lagMs
-      if (sinceMs >= window.toMs) continue
-      const day = days.of(connection.cluster, symbol, session)
-      if (day) yield { day, window: { fromMs: Math.max(window.fromMs, sinceMs), toMs: window.toMs } }
+    const sinceMs = (symbol: string): number =>
+      Math.min(everything ?? Infinity, symbols.get(symbol) ?? Infinity) - connection.lagMs
+    const wantedDays =
+      everything === undefined
+        ? [...symbols.keys()].flatMap((symbol) => days.of(connection.cluster, symbol, session) ?? [])
+        : days.everything(connection.cluster, session)
+    for (const day of wantedDays) {
+      const fromMs = Math.max(window.fromMs, sinceMs(day.symbol))
+      if (fromMs < window.toMs) yield { day, window: { fromMs, toMs: window.toMs } }
     }
   }
   const minuteBars = (frames: FrameBuilder, connection: Connection, window: Window): void => {
