@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
@@ -144,7 +145,7 @@ describe('a key that is refused', () => {
   })
 
   test('is what the real-time host said where there is no delayed host', async () => {
-    const refuse = (request: { url?: string }) => (request.url === '/stocks' ? undefined : 404)
+    const refuse = (request: IncomingMessage) => (request.url === '/stocks' ? undefined : 404)
     const vendor = await startSocketVendor(refusing('authentication failed'), { refuse })
     await expect(take(openFeed({ url: vendor.url }).feed, 1)).rejects.toThrow('authentication failed')
     const other = openFeed({ url: vendor.url, delayedUrl: null })
