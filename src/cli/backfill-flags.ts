@@ -62,7 +62,8 @@ export function addBackfillFlags(command: Command): Command {
 
 const TICKER = /^[A-Za-z0-9][A-Za-z0-9.:\-_/^]*$/
 
-function tickers(text: string, before: readonly string[] = []): string[] {
+/** Reads `--ticker`: repeated, or separated by commas. */
+export function tickers(text: string, before: readonly string[] = []): string[] {
   const given = text
     .split(',')
     .map((word) => word.trim())

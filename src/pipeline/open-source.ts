@@ -45,7 +45,11 @@ async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
     })
   }
   const { polygon } = settings.sources
-  return await open(options, { baseUrl: polygon.restUrl, apiKey, callsPerMinute: polygon.callsPerMinute })
+  return await openSourceAt(options, {
+    baseUrl: polygon.restUrl,
+    apiKey,
+    callsPerMinute: polygon.callsPerMinute,
+  })
 }
 
 /** A simulator on a free loopback port, for as long as the source is open. It has no call limit. */
@@ -54,7 +58,11 @@ async function openEmbedded(options: OpenSourceOptions): Promise<OpenedSource> {
   const { startSimulator } = await import('../simulator/index.ts')
   const { seed, plan } = settings.simulator
   const simulator = await startSimulator({ port: 0, seed, plan, now })
-  const opened = await open(options, { baseUrl: simulator.url, apiKey: 'simulator', callsPerMinute: 0 })
+  const opened = await openSourceAt(options, {
+    baseUrl: simulator.url,
+    apiKey: 'simulator',
+    callsPerMinute: 0,
+  })
   return {
     ...opened,
     close: async () => {
@@ -64,13 +72,15 @@ async function openEmbedded(options: OpenSourceOptions): Promise<OpenedSource> {
   }
 }
 
-interface Account {
+/** Where requests go, with which key, how many of them. */
+export interface Account {
   readonly baseUrl: string
   readonly apiKey: string
   readonly callsPerMinute: number
 }
 
-async function open(
+/** The source at `account`, ready to be read. */
+export async function openSourceAt(
   { kind: name, settings: { sources, retry }, events, patience }: OpenSourceOptions,
   { baseUrl, apiKey, callsPerMinute }: Account,
 ): Promise<OpenedSource> {

@@ -12,6 +12,8 @@ import { register as query } from './query.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
 import { register as status } from './status.ts'
+import { register as stream } from './stream.ts'
+import { register as streamOptions } from './stream-options.ts'
 import { register as verify } from './verify.ts'
 
 /** Every command, in the order in which --help lists them. */
@@ -20,6 +22,8 @@ export const COMMANDS: readonly Register[] = [
   plan,
   discover,
   snapshotChain,
+  stream,
+  streamOptions,
   query,
   status,
   verify,

@@ -5,9 +5,10 @@ import { Expectation } from './expectation.ts'
 
 /**
  * Why events are missing: `start` the recorder came after the open, `restart` it went on where another had died
- * or ended, `quiet` nothing came although it was to be expected; else how the connection ended.
+ * or ended, `quiet` nothing came although it was to be expected, `malformed` a frame could not be read; else how
+ * the connection ended.
  */
-export type HoleCause = DisconnectCause | 'start' | 'restart' | 'quiet'
+export type HoleCause = DisconnectCause | 'start' | 'restart' | 'quiet' | 'malformed'
 
 /** A stretch of a live session that was not received. Instants are market time, UTC epoch milliseconds. */
 export interface StreamHole {
@@ -35,14 +36,21 @@ export class ChannelWatch {
   readonly session: TradingSession
   readonly holes: StreamHole[] = []
   readonly #expectation: Expectation
+  readonly #onHole: (hole: StreamHole) => void
   /** The hole that nothing has ended yet. */
   #current: StreamHole | undefined
   /** Start of the newest step with an event. */
   #newestMs: number | undefined
 
-  constructor(channel: Channel, session: TradingSession) {
+  /** @param onHole called for every hole when it is found */
+  constructor(
+    channel: Channel,
+    session: TradingSession,
+    onHole: (hole: StreamHole) => void = () => undefined,
+  ) {
     this.channel = channel
     this.session = session
+    this.#onHole = onHole
     this.#expectation = new Expectation(session, channel.stepMs)
   }
 
@@ -61,7 +69,7 @@ export class ChannelWatch {
    * The connection ended. The newest step may have been received in part (bars of one minute come one by one), so
    * the hole begins with it.
    */
-  interrupted(cause: DisconnectCause, nowMs: number): void {
+  interrupted(cause: DisconnectCause | 'malformed', nowMs: number): void {
     if (this.#current) return
     this.#open(cause, this.#newestMs ?? this.session.extendedOpenMs, nowMs)
   }
@@ -113,6 +121,7 @@ export class ChannelWatch {
     }
     this.holes.push(hole)
     this.#current = hole
+    this.#onHole(hole)
     return hole
   }
 

@@ -30,6 +30,7 @@ export class LiveSeries {
   #recentRows = 0
   #rest: Batch | undefined
   #version = 0
+  #isHeld = false
   #committed = 0
 
   constructor(id: SeriesId, date: string) {
@@ -42,6 +43,10 @@ export class LiveSeries {
     return this.#version > this.#committed
   }
 
+  get hasRows(): boolean {
+    return this.#merged !== undefined || this.#rest !== undefined || this.#recentRows > 0
+  }
+
   get version(): number {
     return this.#version
   }
@@ -51,9 +56,17 @@ export class LiveSeries {
     this.#committed = Math.max(this.#committed, version)
   }
 
-  /** Rows that the lake holds already; anything received replaces them. */
-  hold(batch: Batch): void {
-    this.#merged = this.#merge([batch, this.#merged])
+  /** True once what the lake holds of the session was added. */
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+
+  /** Rows that the lake holds already; anything received wins over them. Further calls change nothing. */
+  hold(batches: readonly Batch[], requests: readonly string[]): void {
+    if (this.#isHeld) return
+    this.#isHeld = true
+    for (const request of requests) this.requests.add(request)
+    this.#merged = this.#merge([...batches, this.#merged])
   }
 
   addLive(batch: Batch): void {
@@ -138,7 +151,10 @@ function compactTickers(batch: Batch): Batch {
   })
   if (places.size === dictionary.length) return batch
   const compact = codes.map((code) => (code < 0 ? -1 : next[code]!))
-  return { ...batch, columns: { ...batch.columns, ticker: { codes: compact, dictionary: [...places.keys()] } } }
+  return {
+    ...batch,
+    columns: { ...batch.columns, ticker: { codes: compact, dictionary: [...places.keys()] } },
+  }
 }
 
 /** The rows of `batch` whose event lies in [fromMs, toMs). */

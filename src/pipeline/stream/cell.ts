@@ -1,0 +1,110 @@
+import type { Batch, Origin } from '../../core/batch.ts'
+import { PipelineError } from '../../core/errors.ts'
+import type { CellState } from '../../lake/ledger.ts'
+import { partitionOf } from '../../lake/layout.ts'
+import { sessionRuns } from '../../lake/scan.ts'
+import { SeriesWriter } from '../../lake/series-writer.ts'
+import { viewSeries } from '../../lake/series-store.ts'
+import type { SegmentSettings } from '../../lake/stage-segment.ts'
+import { claimProvenance } from '../../lake/stamp.ts'
+import type { Provenance } from '../../sources/history.ts'
+import type { LiveSeries } from './live-series.ts'
+
+/** The lake that a stream records into. */
+export interface StreamLake extends SegmentSettings {
+  readonly root: string
+  readonly runId: string
+  /** Goes into the origin of rows, e.g. `polygon`. */
+  readonly sourceName: string
+  /** How long a commit waits for another writer of the series, ms. */
+  readonly lockWaitMs: number
+  readonly provenance: () => Provenance | undefined
+  readonly onMended?: (note: string) => void
+}
+
+export interface CellSettlement {
+  readonly state: CellState
+  /** One sentence. */
+  readonly reason: string
+}
+
+/** Joins the requests of one cell in the ledger: a cell has one origin there. */
+const REQUEST_SEPARATOR = ' + '
+
+/**
+ * Adds what the lake holds of the session to `series`, once: a commit replaces the cell as a whole. The rows of a
+ * complete cell are left alone.
+ *
+ * @returns the state of the cell; undefined: nothing is known of it
+ * @throws {IntegrityError} when the segment is damaged
+ */
+export async function holdCell(lake: StreamLake, series: LiveSeries): Promise<CellState | undefined> {
+  const { id, date } = series
+  const { ledger, files } = await viewSeries(lake.root, id, () => Promise.resolve(lake.engine))
+  const cell = ledger.cells[date]
+  const at = ledger.segments.findIndex(({ partition }) => partition === partitionOf(id.dataset, date))
+  const isOpen = cell !== undefined && cell.rows > 0 && cell.state !== 'complete'
+  if (series.isHeld || at < 0 || !isOpen) {
+    series.hold([], [])
+    return cell?.state
+  }
+  const rows: Batch[] = []
+  for await (const batch of lake.engine.read(id.dataset, [files[at]!])) {
+    for (const run of sessionRuns(id.dataset, batch)) if (run.date === date) rows.push(run.rows)
+  }
+  const origins = ledger.segments[at]!.origins.filter(({ from, to }) => from === date && to === date)
+  series.hold(
+    rows,
+    origins.flatMap(({ request }) => request.split(REQUEST_SEPARATOR)),
+  )
+  return cell.state
+}
+
+/**
+ * Records the cell of `series` as a whole, with everything that is known of it. One that is complete stays as it is.
+ *
+ * @returns rows of the cell in the lake
+ * @throws {LockedError} when another process writes the series for longer than `lake.lockWaitMs`
+ * @throws {LakeMismatchError} when the lake holds data of the other kind
+ */
+export async function commitCell(
+  lake: StreamLake,
+  series: LiveSeries,
+  { state, reason }: CellSettlement,
+  signal: AbortSignal,
+): Promise<number> {
+  const { id, date, version } = series
+  const provenance = lake.provenance()
+  if (!provenance) throw new PipelineError('rows whose provenance is unknown cannot enter the lake')
+  const purpose = `live recording of ${id.ticker} ${id.dataset.name}`
+  const options = { ...lake, series: id, provenance: () => provenance, purpose, waitMs: lake.lockWaitMs }
+  const writer = await SeriesWriter.open(options, signal)
+  try {
+    await claimProvenance(lake.root, provenance)
+    const held = writer.ledger.cells[date]
+    if (held?.state === 'complete') {
+      series.noteCommitted(version)
+      return held.rows
+    }
+    await holdCell(lake, series)
+    const refused = series.refused.length > 0 ? { refused: series.refused } : {}
+    const verdicts = new Map([[date, { state, reason, ...refused }]])
+    const sink = writer.openSink([date])
+    const rows = series.rows()
+    if (rows) await sink.write({ ...rows, origin: originOf(lake, series) })
+    const { cells } = await sink.commit(verdicts)
+    series.noteCommitted(version)
+    return cells.get(date)?.rows ?? 0
+  } finally {
+    await writer.close()
+  }
+}
+
+/** Requests named in the ledger; of an option series each contract has its own. */
+const MOST_REQUESTS = 8
+
+function originOf({ sourceName }: StreamLake, { requests }: LiveSeries): Origin {
+  const named = [...requests].slice(0, MOST_REQUESTS)
+  if (requests.size > named.length) named.push(`${requests.size - named.length} more`)
+  return { source: sourceName, request: named.join(REQUEST_SEPARATOR) }
+}

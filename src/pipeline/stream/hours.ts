@@ -1,0 +1,46 @@
+import { sleep } from '../../core/abort.ts'
+import type { ExchangeCalendar, TradingSession } from '../../market/calendar/index.ts'
+import { newYorkDate } from '../../market/time.ts'
+
+/** The session to record now or next today; or why there is none. */
+export type SessionToday =
+  { readonly session: TradingSession } | { readonly closed: string; readonly next: TradingSession }
+
+/** The session that is under way at `nowMs`, or begins later on the same day. */
+export function sessionToday(calendar: ExchangeCalendar, nowMs: number): SessionToday {
+  const current = calendar.at(nowMs)
+  if (current) return { session: current }
+  const today = newYorkDate(nowMs)
+  const session = calendar.on(today)
+  if (session && nowMs < session.extendedOpenMs) return { session }
+  const next = calendar.next(today)
+  if (session) return { closed: `the session of ${today} is over`, next }
+  return {
+    closed: `${calendar.name} is closed on ${today}: ${calendar.closedReason(today) ?? 'no session'}`,
+    next,
+  }
+}
+
+/** Between two lines of a countdown: a tenth of what is left, a second to ten minutes. */
+const countdownMs = (leftMs: number): number =>
+  Math.min(leftMs, Math.max(1000, Math.min(600_000, leftMs / 10)))
+
+/**
+ * Waits until the extended hours of `session` begin.
+ *
+ * @param onWait called at once and now and then, with what is left in milliseconds
+ * @throws as soon as `signal` aborts
+ */
+export async function waitForOpen(
+  session: TradingSession,
+  now: () => number,
+  onWait: (waitMs: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const leftMs = session.extendedOpenMs - now()
+    if (leftMs <= 0) return
+    onWait(leftMs)
+    await sleep(countdownMs(leftMs), signal)
+  }
+}

@@ -1,0 +1,83 @@
+import { EntitlementError, messageOf, VendorError } from '../../core/errors.ts'
+import type { HistorySource } from '../../sources/history.ts'
+import { commitCell, holdCell, type CellSettlement, type StreamLake } from './cell.ts'
+import type { LiveSeries } from './live-series.ts'
+import { reconcile, type Reconciliation } from './reconcile.ts'
+import type { SessionBook } from './session-book.ts'
+
+export interface SettleOptions {
+  readonly lake: StreamLake
+  readonly source: HistorySource
+  readonly book: SessionBook
+  readonly tickers: readonly string[]
+  readonly sharesKeys: boolean
+}
+
+/** What a finished session came to. `retry`: asking REST again later may complete it. */
+export interface Settled extends CellSettlement {
+  readonly retry: boolean
+  /** Rows of the cell in the lake. */
+  readonly rows: number
+}
+
+/**
+ * Compares a finished session with REST and records it: complete, or pending with the reason. What was complete
+ * before stays as it is.
+ *
+ * @throws what is no failure of the vendor
+ */
+export async function settleFinished(
+  series: LiveSeries,
+  options: SettleOptions,
+  signal: AbortSignal,
+): Promise<Settled> {
+  const { lake } = options
+  const before = await holdCell(lake, series)
+  if (before === 'complete') {
+    const rows = await commitCell(lake, series, { state: 'complete', reason: 'complete before' }, signal)
+    return { state: 'complete', reason: 'it was complete before', rows, retry: false }
+  }
+  const verdict = await judge(series, options, signal)
+  const rows = await commitCell(lake, series, verdict, signal)
+  return { ...verdict, rows }
+}
+
+async function judge(
+  series: LiveSeries,
+  { source, book, tickers, sharesKeys }: SettleOptions,
+  signal: AbortSignal,
+): Promise<CellSettlement & { readonly retry: boolean }> {
+  try {
+    const found = await reconcile(source, book, series, { tickers, sharesKeys }, signal)
+    return verdictOf(found, series)
+  } catch (error) {
+    if (!(error instanceof VendorError)) throw error
+    const why = error instanceof EntitlementError ? 'the plan does not serve the session yet' : 'REST failed'
+    return {
+      state: 'pending',
+      reason: `recorded live, not reconciled: ${why}: ${messageOf(error)}`,
+      retry: !(error instanceof EntitlementError),
+    }
+  }
+}
+
+function verdictOf(
+  { rest, added, changed, unconfirmed }: Reconciliation,
+  { refusedCount }: LiveSeries,
+): CellSettlement & { readonly retry: boolean } {
+  if (rest === 0) {
+    const reason = 'recorded live, not reconciled: REST has no rows of the session yet'
+    return { state: 'pending', reason, retry: true }
+  }
+  if (unconfirmed > 0) {
+    const reason = `recorded live, not reconciled: ${unconfirmed} rows are not in REST yet`
+    return { state: 'pending', reason, retry: true }
+  }
+  const refused = refusedCount > 0 ? `; ${refusedCount} rows refused, in quarantine` : ''
+  const differences = `${added} added, ${changed} changed`
+  return {
+    state: 'complete',
+    reason: `recorded live, reconciled with REST: ${differences}${refused}`,
+    retry: false,
+  }
+}
