@@ -22,6 +22,8 @@ const WEEKLY_DAYS = 56
 const MONTHLY_DAYS = 366
 /** So long before its end an expiration gets strikes about the price of then. */
 const FRESH_DAYS = 14
+/** And once more so long before. */
+const LAST_DAYS = 3
 const STRIKES_EACH_SIDE = 20
 /** Reach of the fresh strikes where every session is an expiration, as a share of the price. */
 const DENSE_REACH = 0.08
@@ -101,6 +103,7 @@ function contractsExpiring(world: World, listing: Listing, { date, kind }: Expir
   }
   add(opened, kind === 'daily')
   if (kind !== 'daily') add(fresh, roots !== undefined)
+  add(addDays(date, -LAST_DAYS), roots !== undefined)
   const underlying = underlyingSymbol(listing)
   const both = (strike: number, listed: string, rest: { root: string; cash?: number }): Contract[] =>
     (['call', 'put'] as const).map((type) => ({

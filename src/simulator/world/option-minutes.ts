@@ -1,7 +1,7 @@
 import type { TradingSession } from '../../market/calendar/index.ts'
 import { dateToDays } from '../../market/time.ts'
 import { type Bars, emptyBars, PRICE_UNITS, SHARE_UNITS } from './bars.ts'
-import { optionValue, yearsLeft } from './option-price.ts'
+import { distanceOf, optionValue, yearsLeft } from './option-price.ts'
 import { createRandom, hashText, type Random } from './random.ts'
 import type { Listing, OptionTerms } from './universe.ts'
 
@@ -51,7 +51,7 @@ function tradesAtTheMoney({ underlying, expiration }: OptionTerms, { date }: Tra
 
 /** People trade what is near the money, rather above it with calls and below it with puts; 1 at the money. */
 function interest(terms: OptionTerms, spot: number, years: number): number {
-  const { distance } = optionValue(terms, spot, years)
+  const distance = distanceOf(terms, spot, years)
   const outward = terms.type === 'call' ? distance : -distance
   return Math.exp(-0.5 * distance * distance * (outward > 0 ? 0.8 : 2.5))
 }

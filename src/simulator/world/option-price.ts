@@ -26,13 +26,21 @@ export function yearsLeft({ expiration }: OptionTerms, ms: number): number {
   return Math.max(60_000, endMs - ms) / MS_PER_YEAR
 }
 
+/** Volatility at the money, per year. */
+const baseVolatility = ({ underlying }: OptionTerms): number =>
+  underlying.dailyVolatility * Math.sqrt(SESSIONS_PER_YEAR) * 1.05
+
+/** How far the strike lies from `spot` USD with `years` left, in standard deviations; see {@link OptionValue}. */
+export const distanceOf = (terms: OptionTerms, spot: number, years: number): number =>
+  Math.log(terms.strike / spot) / (baseVolatility(terms) * Math.sqrt(years))
+
 /** The value at `spot` USD with `years` left. */
 export function optionValue(terms: OptionTerms, spot: number, years: number): OptionValue {
-  const { strike, type, underlying } = terms
-  const base = underlying.dailyVolatility * Math.sqrt(SESSIONS_PER_YEAR) * 1.05
+  const { strike, type } = terms
+  const base = baseVolatility(terms)
   const root = Math.sqrt(years)
   const logMoneyness = Math.log(strike / spot)
-  const distance = logMoneyness / (base * root)
+  const distance = distanceOf(terms, spot, years)
   const volatility =
     base * (1.02 + 0.035 * Math.min(distance * distance, 9) - 0.03 * Math.max(-3, Math.min(3, distance)))
   const spread = volatility * root
