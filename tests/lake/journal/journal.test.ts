@@ -7,6 +7,7 @@ import { JournalWriter } from '../../../src/lake/journal/journal-writer.ts'
 import { killHard, startOther } from '../../support/holder.ts'
 import { testRoot } from '../../support/lake.ts'
 import { never, newJournal, readBack, textsIn } from './journal-files.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const text = (value: string | number) => Buffer.from(String(value))
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i))
@@ -23,7 +24,7 @@ describe('a journal', () => {
   test('makes records durable within the interval without being asked', async () => {
     const { journal, folder } = await newJournal()
     journal.append(1, 1, text('a'))
-    await expect.poll(() => textsIn(folder)).toEqual(['a'])
+    await eventually(() => textsIn(folder)).toEqual(['a'])
   })
 
   test('waits for the interval, so that many records share an fsync, and not when told to sync', async () => {
@@ -157,7 +158,7 @@ describe('a journal', () => {
     onTestFinished(() => void child.kill('SIGKILL'))
     let out = ''
     child.stdout!.on('data', (chunk) => (out += String(chunk)))
-    await expect.poll(() => out.split('\n').length).toBeGreaterThan(5)
+    await eventually(() => out.split('\n').length).toBeGreaterThan(5)
     await killHard(child)
     const acknowledged = Math.max(...out.split('\n').slice(0, -1).map(Number)) + 1
     const found = await textsIn(folder)
@@ -194,7 +195,7 @@ describe('a disk that refuses', () => {
   test('is noticed even if nobody waits', async () => {
     const { journal, failures } = await refused()
     journal.append(1, 1, text('a'))
-    await expect.poll(() => failures.length).toBe(1)
+    await eventually(() => failures.length).toBe(1)
     expect(failures[0]).toBeInstanceOf(DiskError)
   })
 

@@ -167,7 +167,10 @@ export class Connection {
   #announcedEnd(cause: DisconnectCause, event: StatusEvent): void {
     this.#cause ??= cause
     this.#reason ||= event.message || event.status
-    if (event.status === 'auth_failed') this.#fatal ??= authRefusal(event.message, this.#options.delayed)
+    if (event.status === 'auth_failed') {
+      this.#fatal ??= authRefusal(event.message, this.#options.delayed)
+      this.#socket.close(1000) // nothing more can come, and not every vendor closes by itself
+    }
     this.#cutLater()
   }
 

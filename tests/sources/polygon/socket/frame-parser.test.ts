@@ -16,8 +16,10 @@ function parse(...frames: (string | Buffer | object)[]): ParsedFrames {
   return parser.take()
 }
 
+type Row = { readonly dataset: string } & Readonly<Record<string, unknown>>
+
 /** Rows as `dataset` and plain objects, in the order of the batches. */
-const rowsOf = ({ rows }: ParsedFrames) =>
+const rowsOf = ({ rows }: ParsedFrames): Row[] =>
   rows.flatMap(({ dataset, batch }) =>
     Array.from({ length: batch.length }, (_, row) => ({ dataset: dataset.name, ...rowAt(batch, row) })),
   )
@@ -130,7 +132,7 @@ describe('frames', () => {
         ],
       ),
     )
-    expect(rows.map((row) => 'sip_timestamp_ns' in row && row.sip_timestamp_ns)).toEqual([null, null, null])
+    expect(rows.map((row) => row.sip_timestamp_ns)).toEqual([null, null, null])
     expect(rows.map(({ timestamp }) => timestamp)).toEqual([null, null, null])
   })
 

@@ -19,6 +19,7 @@ import {
   type VendorClient,
 } from '../../../support/socket-vendor.ts'
 import { KEY, minutesOf, openFeed, take } from './feed.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 const never = new Promise<never>(() => undefined)
 const bar = (minute: number) => [minuteBar(minute)]
@@ -37,9 +38,12 @@ describe('the handshake', () => {
     })
     const { feed, told, raw } = openFeed({ url: vendor.url, params: ['AM.SPY', 'T.SPY'] })
     expect(minutesOf(await take(feed, 1))).toEqual([0])
-    await expect
-      .poll(() => told)
-      .toEqual(['connected 1', 'authenticated', 'ack subscribe AM.SPY', 'ack subscribe T.SPY'])
+    await eventually(() => told).toEqual([
+      'connected 1',
+      'authenticated',
+      'ack subscribe AM.SPY',
+      'ack subscribe T.SPY',
+    ])
     expect(vendor.upgrades.map(({ url }) => url)).toEqual(['/stocks'])
     expect(inspect(vendor.upgrades[0]!.headers)).not.toContain(KEY)
     expect(raw()).not.toContain(KEY)
@@ -50,10 +54,10 @@ describe('the handshake', () => {
     const vendor = await startSocketVendor((client) => client.welcome())
     const params = Array.from({ length: 250 }, (_, i) => `AM.S${i}`)
     const { feed, told } = openFeed({ url: vendor.url, params })
-    await expect.poll(() => told.filter((line) => line.startsWith('ack')).length).toBe(250)
+    await eventually(() => told.filter((line) => line.startsWith('ack')).length).toBe(250)
     feed.subscribe(['T.SPY', 'T.SPY', 'AM.S1'])
     feed.unsubscribe(['AM.S0', 'AM.NEVER'])
-    await expect.poll(() => told.slice(-2)).toEqual(['ack subscribe T.SPY', 'ack unsubscribe AM.S0'])
+    await eventually(() => told.slice(-2)).toEqual(['ack subscribe T.SPY', 'ack unsubscribe AM.S0'])
     const sizes = vendor.clients[0]!.received.slice(1).map((message) => message.params.split(',').length)
     expect(sizes).toEqual([100, 100, 50, 1, 1])
     expect(feed.wanted).toEqual([...params.slice(1), 'T.SPY'])
@@ -73,15 +77,13 @@ describe('the handshake', () => {
     const params = ['AM.SPY', 'T.SPY', 'Q.SPY']
     const { feed, told } = openFeed({ url: vendor.url, params, timeouts: { ackMs: 50 } })
     expect(minutesOf(await take(feed, 1))).toEqual([1])
-    await expect
-      .poll(() => told.slice(2))
-      .toEqual([
-        'refused T.SPY: not authorized to subscribe to: T.SPY',
-        'refused : something went wrong',
-        'unknown no_idea: what this is',
-        'ack subscribe AM.SPY',
-        'unanswered Q.SPY',
-      ])
+    await eventually(() => told.slice(2)).toEqual([
+      'refused T.SPY: not authorized to subscribe to: T.SPY',
+      'refused : something went wrong',
+      'unknown no_idea: what this is',
+      'ack subscribe AM.SPY',
+      'unanswered Q.SPY',
+    ])
     expect(feed.stats().connected).toBe(true)
   })
 
@@ -93,7 +95,7 @@ describe('the handshake', () => {
       index === 0 ? script(client) : client.welcome(),
     )
     const { told } = openFeed({ url: vendor.url, timeouts: { authMs: 50 } })
-    await expect.poll(() => told.at(-1)).toBe('authenticated')
+    await eventually(() => told.at(-1)).toBe('authenticated')
     expect(told).toContain('disconnected handshake')
   })
 
@@ -104,7 +106,7 @@ describe('the handshake', () => {
       client.ws.close(1008)
     })
     const { told } = openFeed({ url: vendor.url })
-    await expect.poll(() => told.at(-1)).toBe('authenticated')
+    await eventually(() => told.at(-1)).toBe('authenticated')
     expect(told.slice(0, 2)).toContain('disconnected auth')
   })
 })
@@ -219,7 +221,7 @@ describe('a connection that ends', () => {
     })
     const { feed, raw } = openFeed({ url: vendor.url })
     const [frame] = await take(feed, 1)
-    await expect.poll(raw).toContain('"waitMs"')
+    await eventually(raw).toContain('"waitMs"')
     expect(JSON.parse(raw())).toContainEqual({
       ...{ cause: 'clean_close', code: 1001, reason: 'maintenance', connection: 1, authenticated: true },
       ...{ lastFrameMs: frame!.receivedMs, atMs: expect.any(Number) as number },
@@ -229,17 +231,17 @@ describe('a connection that ends', () => {
   test('is found out by a ping without an answer, though no event is due', async () => {
     const vendor = await startSocketVendor((client) => client.welcome(), { autoPong: false })
     const { told } = openFeed({ url: vendor.url, timeouts: { pingMs: 10, pongDeadlineMs: 20 } })
-    await expect.poll(() => told).toContain('disconnected silence')
-    await expect.poll(() => vendor.clients.length).toBeGreaterThan(1)
+    await eventually(() => told).toContain('disconnected silence')
+    await eventually(() => vendor.clients.length).toBeGreaterThan(1)
   })
 
   test('is not found out by a quiet market: answered pings keep it', async () => {
     const vendor = await startSocketVendor((client) => client.welcome())
     const { told } = openFeed({ url: vendor.url, timeouts: { pingMs: 5, pongDeadlineMs: 2000 } })
     let pings = 0
-    await expect.poll(() => vendor.clients[0]?.received.length).toBe(1)
+    await eventually(() => vendor.clients[0]?.received.length).toBe(1)
     vendor.clients[0]!.ws.on('ping', () => pings++)
-    await expect.poll(() => pings).toBeGreaterThan(3)
+    await eventually(() => pings).toBeGreaterThan(3)
     expect(told).toEqual(['connected 1', 'authenticated'])
   })
 
@@ -248,12 +250,12 @@ describe('a connection that ends', () => {
     const refuse = () => [503, 429, undefined][calls++]
     const vendor = await startSocketVendor((client) => client.welcome(), { refuse })
     const { told } = openFeed({ url: vendor.url })
-    await expect.poll(() => told.at(-1)).toBe('authenticated')
+    await eventually(() => told.at(-1)).toBe('authenticated')
     expect(told.filter((line) => line === 'disconnected unreachable')).toHaveLength(2)
     const nobody = openFeed({ url: 'ws://127.0.0.1:1' })
-    await expect
-      .poll(() => nobody.told.filter((line) => line === 'disconnected unreachable').length)
-      .toBeGreaterThan(2)
+    await eventually(
+      () => nobody.told.filter((line) => line === 'disconnected unreachable').length,
+    ).toBeGreaterThan(2)
   })
 })
 
@@ -291,16 +293,16 @@ describe('what is asked of the feed', () => {
       for (let minute = 0; minute < 5; minute++) client.send(bar(minute))
     })
     const { feed, told } = openFeed({ url: vendor.url })
-    await expect.poll(() => feed.stats().frames).toBe(5)
+    await eventually(() => feed.stats().frames).toBe(5)
     await feed.close()
     expect(minutesOf(await take(feed, 99))).toEqual([0, 1, 2, 3, 4])
-    await expect.poll(() => code).toBe(1000)
+    await eventually(() => code).toBe(1000)
     expect(told.some((line) => /disconnected|reconnecting/.test(line))).toBe(false)
   })
 
   test('ends at close in the middle of a wait or a handshake too', async () => {
     const waiting = openFeed({ url: 'ws://127.0.0.1:1', backOff: { baseMs: 3_600_000, maxMs: 3_600_000 } })
-    await expect.poll(() => waiting.told.length).toBe(2)
+    await eventually(() => waiting.told.length).toBe(2)
     await waiting.feed.close()
     const vendor = await startSocketVendor(() => never)
     const greeting = openFeed({ url: vendor.url })
@@ -315,10 +317,10 @@ describe('what is asked of the feed', () => {
     })
     const abort = new AbortController()
     const { feed } = openFeed({ url: vendor.url }, abort.signal)
-    await expect.poll(() => feed.stats().frames).toBe(1)
+    await eventually(() => feed.stats().frames).toBe(1)
     abort.abort()
     await expect(take(feed, 1)).rejects.toThrow(InterruptedError)
     await expect(take(openFeed({ url: vendor.url }, abort.signal).feed, 1)).rejects.toThrow(InterruptedError)
-    await expect.poll(() => vendor.clients[0]!.ws.readyState).toBe(3)
+    await eventually(() => vendor.clients[0]!.ws.readyState).toBe(3)
   })
 })

@@ -4,6 +4,7 @@ import { createFrameParser } from '../../../../src/sources/polygon/socket/frame-
 import { testRoot } from '../../../support/lake.ts'
 import { minuteBar, startSocketVendor } from '../../../support/socket-vendor.ts'
 import { minutesOf, openFeed, take } from './feed.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 const KIB = 1024
 /** A frame of about `bytes` bytes that holds the bar of `minute`. */
@@ -18,8 +19,8 @@ describe('a reader that does not keep up', () => {
       for (const minute of upTo(frames)) client.send(wideBar(minute, 32 * KIB))
     })
     const { feed, told } = openFeed({ url: vendor.url, highWaterBytes: 256 * KIB })
-    await expect.poll(() => told.at(-1)).toBe('paused true')
-    await expect.poll(() => vendor.clients[0]!.ws.bufferedAmount).toBeGreaterThan(0)
+    await eventually(() => told.at(-1)).toBe('paused true')
+    await eventually(() => vendor.clients[0]!.ws.bufferedAmount).toBeGreaterThan(0)
     const paused = feed.stats()
     expect(paused.queuedBytes).toBeGreaterThanOrEqual(256 * KIB)
     expect(paused.queuedBytes).toBeLessThan(256 * KIB + 3 * 64 * KIB)
@@ -40,7 +41,7 @@ describe('a reader that does not keep up', () => {
       ...{ url: vendor.url, highWaterFrames: 3 },
       timeouts: { pingMs: 2, pongDeadlineMs: 5 },
     })
-    await expect.poll(() => told).toContain('paused true')
+    await eventually(() => told).toContain('paused true')
     await new Promise((resolve) => setTimeout(resolve, 60))
     expect(minutesOf(await take(feed, 100))).toEqual(upTo(100))
     expect(told).not.toContain('disconnected silence')
@@ -54,7 +55,7 @@ describe('a reader that does not keep up', () => {
       client.ws.once('pong', () => index === 0 && client.tcp.resetAndDestroy())
     })
     const { feed, told } = openFeed({ url: vendor.url })
-    await expect.poll(() => told).toContain('disconnected cut')
+    await eventually(() => told).toContain('disconnected cut')
     expect(minutesOf(await take(feed, 50))).toEqual(upTo(50))
   })
 
@@ -64,7 +65,7 @@ describe('a reader that does not keep up', () => {
       for (const minute of upTo(400)) client.send(wideBar(minute, 32 * KIB))
     })
     const { feed, told } = openFeed({ url: vendor.url, highWaterFrames: 3 })
-    await expect.poll(() => told).toContain('paused true')
+    await eventually(() => told).toContain('paused true')
     const { queuedFrames } = feed.stats()
     await feed.close()
     expect(minutesOf(await take(feed, 400))).toEqual(upTo(queuedFrames))

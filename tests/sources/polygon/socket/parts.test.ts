@@ -4,6 +4,7 @@ import { accountScope, delayedUrlOf, socketUrl } from '../../../../src/sources/p
 import { startSocketVendor, status } from '../../../support/socket-vendor.ts'
 import { VirtualClock } from '../../../support/virtual-clock.ts'
 import { openFeed } from './feed.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 describe('the back-off', () => {
   test('doubles up to its limit, leaves a part to chance, and begins again after a reset', () => {
@@ -29,7 +30,7 @@ describe('the back-off', () => {
       ...{ url: vendor.url, clock, random: () => 0, healthyAfterMs: 10_000, maxConnectionsWaitMs: 60_000 },
       backOff: { baseMs: 40_000, maxMs: 300_000 },
     })
-    await expect.poll(() => clock.sleeps.length).toBeGreaterThan(3)
+    await eventually(() => clock.sleeps.length).toBeGreaterThan(3)
     expect(clock.sleeps.slice(0, 4)).toEqual([60_000, 80_000, 160_000, 300_000])
     expect(told.find((line) => line.startsWith('reconnecting'))).toContain(
       'another process holds the live socket',
@@ -49,7 +50,7 @@ describe('the back-off', () => {
       random: () => 0,
       backOff: { baseMs: 10, maxMs: 1000 },
     })
-    await expect.poll(() => clock.sleeps.length).toBeGreaterThan(4)
+    await eventually(() => clock.sleeps.length).toBeGreaterThan(4)
     expect(clock.sleeps.slice(0, 5)).toEqual([10, 20, 10, 20, 40])
     await feed.close()
   })
