@@ -6,9 +6,12 @@ import { promisify } from 'node:util'
  * When process `pid` started, as text that no other process with the same pid will have; undefined when it is not
  * running, or the system does not tell.
  */
-export async function processStart(pid: number): Promise<string | undefined> {
-  if (process.platform === 'linux') return await linuxStart(pid)
-  return process.platform === 'win32' ? undefined : await posixStart(pid)
+export async function processStart(
+  pid: number,
+  platform: NodeJS.Platform = process.platform,
+): Promise<string | undefined> {
+  if (platform === 'linux') return await linuxStart(pid)
+  return platform === 'win32' ? undefined : await posixStart(pid)
 }
 
 /** Boot and clock ticks since then. A zombie has ended already. */

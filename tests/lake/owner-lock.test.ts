@@ -145,13 +145,22 @@ describe('the claim on a socket', () => {
 })
 
 describe('the start of a process', () => {
-  test('is the same each time, and no other process has it', async () => {
-    const child = await startOther(`console.log('ready'); setInterval(() => undefined, 1000)`)
-    onTestFinished(() => void child.kill('SIGKILL'))
-    const [own, again, other] = await Promise.all([process.pid, process.pid, child.pid].map(processStart))
-    expect(own).toBe(again)
-    expect(own).not.toBe(other)
-    await killHard(child)
-    expect(await processStart(child.pid)).toBeUndefined()
+  // On other systems than Linux `ps` is asked; it is there on Linux too.
+  test.each([process.platform, 'darwin'] as const)(
+    '(%s) is the same each time and ends with it',
+    async (platform) => {
+      const child = await startOther(`console.log('ready'); setInterval(() => undefined, 1000)`)
+      onTestFinished(() => void child.kill('SIGKILL'))
+      const starts = [process.pid, process.pid, child.pid].map((pid) => processStart(pid, platform))
+      const [own, again, other] = await Promise.all(starts)
+      expect(own).toBe(again)
+      expect(other).toBeDefined()
+      await killHard(child)
+      expect(await processStart(child.pid, platform)).toBeUndefined()
+    },
+  )
+
+  test('is not known where the system does not tell', async () => {
+    expect(await processStart(process.pid, 'win32')).toBeUndefined()
   })
 })

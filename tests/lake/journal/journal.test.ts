@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { chmod, mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { DiskError, InterruptedError, LockedError, PipelineError } from '../../../src/core/errors.ts'
 import { discardJournals, journalFolder, listJournals, openJournal } from '../../../src/lake/journal/index.ts'
@@ -9,6 +11,8 @@ import { testRoot } from '../../support/lake.ts'
 import { never, newJournal, readBack, textsIn } from './journal-files.ts'
 import { eventually } from '../../support/eventually.ts'
 
+/** Runs TypeScript that follows as the next argument. */
+const RUN = ['--import', 'tsx', '--input-type=module', '--eval']
 const text = (value: string | number) => Buffer.from(String(value))
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i))
 
@@ -203,6 +207,39 @@ describe('a disk that refuses', () => {
     const parent = testRoot()
     await writeFile(join(parent, 'file'), '')
     await expect(openJournal({ folder: join(parent, 'file', 'stocks') }, never())).rejects.toThrow(DiskError)
+  })
+
+  test('in the middle of a group is told, and nothing that counted is lost', async () => {
+    const folder = testRoot()
+    const code = `
+      import { openJournal } from './src/lake/journal/index.ts'
+      process.on('SIGXFSZ', () => undefined)
+      const journal = await openJournal({ folder: ${JSON.stringify(folder)}, fsyncEveryMs: 1 }, new AbortController().signal)
+      try {
+        for (let i = 0; ; i++) {
+          journal.append(1, i, Buffer.from(String(i).padStart(1000)))
+          await journal.durable()
+          console.log('durable', i)
+        }
+      } catch (error) { console.log(error.name, error.message) }
+      await journal.close().catch(() => undefined)
+    `
+    // A limit on the size of files stands for a full disk: the last write is cut short, then refused.
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      'ulimit -f 64; exec "$@"',
+      'sh',
+      process.execPath,
+      ...RUN,
+      code,
+    ])
+    const durable = stdout.match(/durable/g)!.length
+    expect(stdout).toMatch(/DiskError cannot write /)
+    const found = await textsIn(folder)
+    expect(found.length).toBeGreaterThanOrEqual(durable)
+    expect(found.map(Number)).toEqual(range(0, found.length).map(Number))
+    const [file] = await listJournals(folder)
+    expect((await readBack(file!.path)).tail.state).toBe('torn')
   })
 
   test('does not count a record of which the file took only a part', async () => {
