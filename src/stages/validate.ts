@@ -72,10 +72,7 @@ function lengthOf(data: ColumnData): number {
   return data.length
 }
 
-/**
- * Rows that are scanned at a time: few enough to stay in the processor's cache through all checks. Also, a scan that
- * is called often is compiled for good; one long loop per batch would be compiled anew each time.
- */
+/** Rows that are scanned at a time: few enough to stay in the processor's cache through all checks. */
 const BLOCK_ROWS = 4096
 
 function findRefusals(checks: readonly Check[], batch: Batch): Refusal[] {
