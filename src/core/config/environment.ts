@@ -79,7 +79,7 @@ export function environmentLayer(environment: Environment): Layer {
 
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
   const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0]]
-  const short = ['TAPELAKE_DATA_DIR', NOW_NAME]
+  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME]
   for (const [name, { origin }] of environment) {
     if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
     const isLong = name.startsWith('TAPELAKE__')
