@@ -1,0 +1,164 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { DATE, Market, type MarketOptions } from './stream-world.ts'
+
+const open: Market[] = []
+afterEach(async () => {
+  for (const market of open.splice(0)) await market.close()
+})
+
+async function market(options: MarketOptions = {}): Promise<Market> {
+  const opened = await Market.open(options)
+  open.push(opened)
+  return opened
+}
+
+const STREAM = 'stream --ticker SPY'
+const REPLAY = `${STREAM} --ignore-hours`
+
+describe('the session recorded', () => {
+  test.each([
+    ['2025-07-03', '2025-07-03T08:00:00Z', '17:00 in New York on an early close'],
+    ['2025-03-10', '2025-03-10T08:00:00Z', '20:00 daylight time on the first day of it'],
+    ['2025-11-03', '2025-11-03T09:00:00Z', '20:00 standard time on the first day of it'],
+  ])('of %s ends at its own close and equals REST', async (date, start) => {
+    const day = await market({ start })
+    const { code, document } = await day.here(REPLAY)
+    expect(document).toMatchObject({ end: 'session_over', session: date, holes: [] })
+    expect(document.cells).toMatchObject([{ date, state: 'complete' }])
+    expect(code).toBe(0)
+    expect(await day.place.rows()).toEqual(await day.truth(`--ticker SPY --from ${date} --to ${date}`))
+  })
+
+  test('is whole from the open on when recording begins in the middle of it', async () => {
+    const spy = await market({ start: '2025-06-10T15:00:30Z' })
+    const { code, document } = await spy.here(REPLAY)
+    expect(document.holes).toMatchObject([{ cause: 'start', from: '2025-06-10T08:00:00.000Z' }])
+    expect(document.holes[0]!.closed).not.toBeNull()
+    expect(code).toBe(0)
+    expect(await spy.place.rows()).toEqual(await spy.truth())
+  })
+
+  test('is whole after broken frames, unknown events, repeats and disorder', async () => {
+    const spy = await market({
+      faults: [
+        'duplicate-frames:rate=0.1',
+        'reorder-frames:rate=0.1',
+        'corrupt-frames:at=12:00,for=600,first=2',
+      ].concat(['unknown-events:at=13:00,for=600,first=3', 'refuse-connect:first=1']),
+    })
+    const { code, document } = await spy.here(REPLAY)
+    expect(document).toMatchObject({ unknown: 3, malformed: 2 })
+    expect(document.holes.map(({ cause }) => cause)).toContain('malformed')
+    expect(code).toBe(0)
+    expect(await spy.place.rows()).toEqual(await spy.truth())
+    expect(spy.place.paths()).toContain('quarantine/live/stocks.jsonl')
+  })
+
+  test('keeps second bars as REST has them, and trades with the exact times that only REST knows', async () => {
+    const cost = await market({ start: '2025-06-10T23:30:00Z' })
+    const { code, document } = await cost.here('stream --ticker COST --channel A,T --ignore-hours')
+    expect(document.cells.map(({ dataset, state }) => `${dataset} ${state}`).sort()).toEqual([
+      'equity_bars_1s complete',
+      'equity_trades complete',
+    ])
+    expect(code).toBe(0)
+    const args = `--ticker COST --from ${DATE} --to ${DATE}`
+    expect(await cost.place.rows('equity_trades')).toEqual(
+      await cost.truth(`--dataset trades ${args}`, 'equity_trades'),
+    )
+    expect(await cost.place.rows('equity_bars_1s')).toEqual(
+      await cost.truth(`--timespan second ${args}`, 'equity_bars_1s'),
+    )
+  })
+})
+
+describe('market hours', () => {
+  test('a holiday is named and is no failure', async () => {
+    const spy = await market({ env: { TAPELAKE_NOW: '2025-07-04T14:00:00Z' } })
+    const { code, document } = await spy.here(STREAM)
+    expect(code).toBe(0)
+    expect(document).toMatchObject({ end: 'closed', cells: [] })
+    expect(document.reason).toMatch(/2025-07-04.*Independence Day.*next session is 2025-07-07/)
+  })
+
+  test('a session that is over is said to be over', async () => {
+    const spy = await market({ env: { TAPELAKE_NOW: '2025-06-11T01:00:00Z' } })
+    expect((await spy.here(STREAM)).document.reason).toMatch(/2025-06-10 is over/)
+  })
+
+  test('before the open it counts down, then records', async () => {
+    const now = '2025-06-10T07:59:58.500Z'
+    const spy = await market({ start: now, speed: 40, env: { TAPELAKE_NOW: now } })
+    const { code, document, stderr } = await spy.here(STREAM, {
+      signals: [{ after: /recording the session[^]*connected/, send: 'SIGHUP' }],
+    })
+    expect(stderr).toMatch(/waiting 1\.\d s for the extended open of 2025-06-10/)
+    expect(document).toMatchObject({ end: 'interrupted', session: DATE })
+    expect(code).toBe(143)
+  })
+
+  test('a signal while it waits ends it', async () => {
+    const spy = await market({ env: { TAPELAKE_NOW: '2025-06-10T05:00:00Z' } })
+    const { code, document } = await spy.here(STREAM, { signals: [{ after: /waiting 3 h/, send: 'SIGHUP' }] })
+    expect(code).toBe(143)
+    expect(document.reason).toMatch(/stopped before the open/)
+  })
+})
+
+describe('a stream that is interrupted', () => {
+  test('commits what it has as pending; the next run completes the day', async () => {
+    const spy = await market({ speed: 20_000, startOnSubscribe: true, publicationDelayMs: 60_000 })
+    const env = { TAPELAKE__STREAM__DRAIN_SECONDS: '1' }
+    const first = await spy.here(REPLAY, {
+      env,
+      signals: [{ after: /recording the session/, send: 'SIGHUP' }],
+    })
+    expect(first).toMatchObject({ code: 143, document: { end: 'interrupted' } })
+    expect(first.document.cells).toMatchObject([{ state: 'pending' }])
+    const held = await spy.place.rows()
+    expect(held.length).toBe(first.document.cells[0]!.rows)
+    const second = await spy.here(REPLAY)
+    expect(second).toMatchObject({ code: 0, document: { cells: [{ state: 'complete' }] } })
+    expect(await spy.place.rows()).toEqual(await spy.truth())
+  })
+
+  test('leaves a day that the plan does not serve yet pending, and backfill completes it', async () => {
+    const spy = await market({ faults: ['entitlement:path=/v2/aggs,first=1'] })
+    const { code, document } = await spy.here(REPLAY)
+    expect(document.cells).toMatchObject([{ state: 'pending' }])
+    expect(document.cells[0]!.reason).toMatch(/the plan does not serve the session yet/)
+    expect(code).toBe(0)
+    expect((await spy.place.rows()).length).toBe(document.cells[0]!.rows)
+    const range = `--from ${DATE} --to ${DATE}`
+    expect((await spy.place.backfill(`--ticker SPY ${range}`)).document.states).toEqual({ complete: 1 })
+  })
+})
+
+describe('what cannot work is refused', () => {
+  test('an unknown ticker', async () => {
+    const spy = await market()
+    const { code, stderr } = await spy.here('stream --ticker NOSUCH --ignore-hours')
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/unknown ticker 'NOSUCH'/)
+  })
+
+  test('a key that the vendor refuses: exit 4, and the key is nowhere', async () => {
+    const spy = await market({ keys: ['another-key'] })
+    const { code, stdout, stderr } = await spy.here(REPLAY)
+    expect(code).toBe(4)
+    expect(stdout + stderr).not.toContain('a-key-for-tests')
+  })
+
+  test.each([
+    ['stream --ticker O:SPY250610C00600000', /stream-options/],
+    ['stream --ticker SPY --channel B', /not a channel/],
+    ['stream --ticker SPY --speed 5', /--source simulator/],
+    ['stream --ticker SPY --source simulator --date 2025-07-04', /not a session/],
+    ['stream-options --date 2025-06-10', /tapelake discover/],
+  ])('%s', async (args, message) => {
+    const spy = await market()
+    const { code, stderr } = await spy.here(args)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+  })
+})
