@@ -1,4 +1,4 @@
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { constantString, type Batch, type ColumnData, type Origin } from '../core/batch.ts'
@@ -113,13 +113,6 @@ export class ProgressLog {
     await this.#queue
     for (const [contract, { bars: _bars, ...rest }] of this.#entries) this.#entries.set(contract, rest)
     await this.#rewrite()
-  }
-
-  /** Forgets everything. */
-  async remove(): Promise<void> {
-    await this.#queue
-    this.#entries.clear()
-    await rm(this.#path, { force: true })
   }
 
   async #rewrite(): Promise<void> {
