@@ -25,12 +25,16 @@ export class Expectation {
     this.#stepMs = stepMs
   }
 
-  /** An event in the step that begins at `startMs`, after empty steps from `quietFromMs` on (market time). */
-  noteEvent(quietFromMs: number, startMs: number): void {
-    const { regular, extended } = this.#steps(quietFromMs, startMs)
+  /** An event in the step that begins at `startMs` (market time). */
+  noteEvent(startMs: number): void {
+    this.#at(startMs).seen++
+  }
+
+  /** Nothing happened from `fromMs` to `toMs` (exclusive), for sure. */
+  noteEmpty(fromMs: number, toMs: number): void {
+    const { regular, extended } = this.#steps(fromMs, toMs)
     this.#regular.empty += regular
     this.#extended.empty += extended
-    this.#at(startMs).seen++
   }
 
   /** True when nothing from `fromMs` to `toMs` (exclusive) is more than chance. */

@@ -125,10 +125,9 @@ export class HoleBook {
 
   /** REST has brought the whole session of `channel`. */
   closeAll(channel: Channel): void {
-    for (const hole of this.#watches.get(channel)?.unclosed ?? []) {
-      hole.toMs ??= this.#session!.extendedCloseMs
-      hole.closedMs = this.#clock.nowMs()
-      hole.note = undefined
+    const watch = this.#watches.get(channel)
+    for (const hole of watch?.unclosed ?? []) {
+      watch!.close(hole, this.#clock.nowMs())
       this.#options.hooks?.onHoleClosed?.(hole)
     }
   }

@@ -86,7 +86,8 @@ export class ChannelWatch {
     else if (startMs > quietFromMs && this.#expectation.isSurprising(quietFromMs, startMs)) {
       this.#open('quiet', quietFromMs, nowMs)
       this.#end(startMs)
-    } else this.#expectation.noteEvent(quietFromMs, startMs)
+    } else this.#expectation.noteEmpty(quietFromMs, startMs)
+    this.#expectation.noteEvent(startMs)
     this.#newestMs = startMs
   }
 
@@ -98,6 +99,14 @@ export class ChannelWatch {
     const toMs = Math.min(nowMs - graceMs - stepMs, this.session.extendedCloseMs)
     if (toMs <= fromMs || !this.#expectation.isSurprising(fromMs, toMs)) return undefined
     return this.#open('quiet', fromMs, nowMs)
+  }
+
+  /** REST has brought what there was of `hole`. Silence that turned out to be real is expected from now on. */
+  close(hole: StreamHole, nowMs: number): void {
+    hole.toMs ??= this.session.extendedCloseMs
+    hole.closedMs = nowMs
+    hole.note = undefined
+    if (hole.cause === 'quiet' && hole.rows === 0) this.#expectation.noteEmpty(hole.fromMs, hole.toMs)
   }
 
   /** The session is over, or recording ends: nothing more will come. */

@@ -288,7 +288,12 @@ export class LiveRun {
     if (performance.now() - this.#beatTickMs < times.heartbeatMinutes * MS_PER_MINUTE) return
     this.#beatTickMs = performance.now()
     const { queuedFrames: queueDepth, connections } = this.#feed!.stats()
-    hooks?.onHeartbeat?.(this.#beats.beat({ queueDepth, reconnects: Math.max(0, connections - 1) }))
+    const beat = this.#beats.beat({ queueDepth, reconnects: Math.max(0, connections - 1) })
+    // What it counts as received is on the disk: a crash right after the line does not make it a lie.
+    this.#journal.sync().then(
+      () => hooks?.onHeartbeat?.(beat),
+      (error: unknown) => hooks?.onProblem?.('journal', error),
+    )
   }
 
   #checkSilence(isReplay: boolean): void {

@@ -40,7 +40,10 @@ export async function repairHoles(
       const answers = await fetchSession(options.source, options.book, series, options.tickers, signal)
       for (const answer of answers) takeAnswer(answer, series, holes, { askedMs, ...options, watch, passed })
     }
-    for (const hole of passed) close(hole, options)
+    for (const hole of passed) {
+      watch.close(hole, options.marketNow())
+      options.onClosed(hole)
+    }
   } catch (error) {
     if (!(error instanceof VendorError)) throw error
     const refused =
@@ -86,10 +89,4 @@ function sureUntil({ ticker, newestMs }: RestAnswer, series: LiveSeries, judging
   const settledMs = askedMs - publicationMs
   const witnessMs = series.newestLiveMs(ticker, settledMs) ?? -Infinity
   return newestMs >= witnessMs ? Math.max(newestMs, settledMs) : newestMs
-}
-
-function close(hole: StreamHole, { marketNow, onClosed }: RepairOptions): void {
-  hole.closedMs = marketNow()
-  hole.note = undefined
-  onClosed(hole)
 }
