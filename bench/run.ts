@@ -10,7 +10,7 @@ import { backfill } from './sections/backfill.ts'
 import { fileSize } from './sections/file-size.ts'
 import { kernels } from './sections/kernels.ts'
 import { query } from './sections/query.ts'
-import { type Report, type Setup, type Target } from './sections/section.ts'
+import type { Report, Setup, Target } from './sections/section.ts'
 import { startUp } from './sections/start-up.ts'
 import { wholePath } from './sections/whole-path.ts'
 

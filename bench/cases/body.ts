@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type * as SimulatorModule from '../../src/simulator/index.ts'
 import { built } from '../harness/built.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 
 /** Path and query that a page of minute bars is asked for with. */
 export const REQUEST = {

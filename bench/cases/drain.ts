@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Ledger } from '../../src/lake/ledger.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 
 /**
  * The requests that recorded the series of `ledger`, sent again with plain fetch, two at a time, and thrown away: what

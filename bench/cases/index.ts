@@ -1,4 +1,4 @@
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 
 type Case = (params: never) => Promise<Figures>
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 import { coldAndWarm, cpuMs, median, timed } from '../harness/clock.ts'
 import { parseBody } from './batch.ts'
 

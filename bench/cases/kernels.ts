@@ -1,6 +1,6 @@
 import type { Batch } from '../../src/core/batch.ts'
 import type { Stage } from '../../src/core/flow.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 import { coldAndWarm } from '../harness/clock.ts'
 import { load } from '../harness/modules.ts'
 import { barSchema } from '../peers/todays-way.ts'

@@ -5,12 +5,12 @@ import type { Stage } from '../../src/core/flow.ts'
 import type { ParquetEngine } from '../../src/lake/engine.ts'
 import type { Ledger } from '../../src/lake/ledger.ts'
 import type { SeriesId } from '../../src/lake/layout.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 import { median } from '../harness/clock.ts'
 import { load } from '../harness/modules.ts'
 import { flowOf, parseBody, readBody } from './batch.ts'
 import { REQUEST } from './body.ts'
-import { type PathParams } from './tapelake-path.ts'
+import type { PathParams } from './tapelake-path.ts'
 
 /** Times of the named steps of one walk, milliseconds. */
 class Stopwatch {

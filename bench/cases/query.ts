@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { LakeReader } from '../../src/lake/reader/index.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 import { coldAndWarm, median, timed } from '../harness/clock.ts'
 import { load } from '../harness/modules.ts'
 

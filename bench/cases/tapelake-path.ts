@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ParquetEngine } from '../../src/lake/engine.ts'
 import type { HistorySource } from '../../src/sources/history.ts'
-import { type Figures } from '../harness/child.ts'
+import type { Figures } from '../harness/child.ts'
 import { cpuMs, median, timed } from '../harness/clock.ts'
 import { load } from '../harness/modules.ts'
 import { readBody } from './batch.ts'
@@ -36,8 +36,8 @@ export async function tapelakePath({ url, body, work, runs }: PathParams): Promi
   for (let run = 0; run <= runs; run++) {
     const root = mkdtempSync(join(work, 'path-'))
     const writer = await openWriter(root, engine)
-    const { dataset, ticker } = writer.options.series
-    const judge = new SilenceJudge(source, dataset, ticker, item)
+    const { series } = writer.options
+    const judge = new SilenceJudge({ source, series, range: item, nowMs: Date.now() })
     const before = process.cpuUsage()
     const runMs = await timed(async () => {
       const { rows } = await recordItem(item, {

@@ -1,6 +1,6 @@
 import { compareCases, type Figures } from '../harness/child.ts'
 import { count, ms, number, times } from '../harness/table.ts'
-import { type Report, type Setup } from './section.ts'
+import type { Report, Setup } from './section.ts'
 
 /** The same rows in one Parquet file, by engine and codec. */
 export async function fileSize({ smoke, rounds, work, body }: Setup): Promise<Report> {

@@ -1,5 +1,5 @@
-import { type Figures, type Served } from '../harness/child.ts'
-import { type Table } from '../harness/table.ts'
+import type { Figures, Served } from '../harness/child.ts'
+import type { Table } from '../harness/table.ts'
 
 /** How large a run is, and where it works. */
 export interface Setup {

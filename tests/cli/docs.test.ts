@@ -19,7 +19,8 @@ describe('the documentation', () => {
     for (const { path, default: value, expected, description } of settingOptions()) {
       if (path.startsWith('retry.')) continue
       const row = rows.find((cells) => cells[1] === `\`${path}\``)
-      const preset = value === undefined ? '' : `\`${String(value as string | number)}\``
+      const shown = typeof value === 'string' ? value : JSON.stringify(value)
+      const preset = value === undefined ? '' : `\`${shown}\``
       expect(row?.slice(2, 5), path).toEqual([preset, expected, description])
     }
   })
