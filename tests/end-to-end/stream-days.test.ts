@@ -122,6 +122,28 @@ describe('a stream that is interrupted', () => {
     expect(await spy.place.rows()).toEqual(await spy.truth())
   })
 
+  test('twice stops at once; the journal keeps what was received, and the next run has it', async () => {
+    const spy = await market({
+      ...{ speed: 1200, startOnSubscribe: true, start: '2025-06-10T13:00:00Z' },
+      faults: ['entitlement:path=/v2/aggs'],
+      env: { TAPELAKE__STREAM__FLUSH_SECONDS: '3600', TAPELAKE__STREAM__HEARTBEAT_MINUTES: '0.01' },
+    })
+    const stopped = await spy.place.run(REPLAY, {
+      signals: [
+        { after: /heartbeat: \d\d+ rows/, send: 'SIGINT' },
+        { after: /once more to stop at once/, send: 'SIGTERM' },
+      ],
+    })
+    expect(stopped.code).toBe(130)
+    const promised = Number(/heartbeat: (\d\d+) rows/.exec(stopped.stderr)![1])
+    const { document } = await spy.here(REPLAY, {
+      env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
+      signals: [{ after: /connected/, send: 'SIGHUP' }],
+    })
+    expect(document.recovered).toBeGreaterThanOrEqual(promised)
+    expect(document.cells[0]!.rows).toBeGreaterThanOrEqual(promised)
+  })
+
   test('leaves a day that the plan does not serve yet pending, and backfill completes it', async () => {
     const spy = await market({ faults: ['entitlement:path=/v2/aggs,first=1'] })
     const { code, document } = await spy.here(REPLAY)
