@@ -118,7 +118,7 @@ export async function runCliJson(
 /** The environment of {@link runCli}, for those who start the process themselves. */
 export function cliEnv(extra: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
   const { PATH, TZ, NO_PROXY } = process.env
-  return { PATH, TZ, NO_PROXY, HOME: freshFolder(), ...extra }
+  return { PATH, TZ, NO_PROXY, HOME: extra.HOME ?? freshFolder(), ...extra }
 }
 
 /** An empty folder that nobody else has. */

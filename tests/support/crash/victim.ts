@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFile, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CLI_BIN, cliEnv } from '../cli.ts'
 import type { Operation } from './operations.js'
@@ -39,7 +40,7 @@ export async function runVictim(
   const at = kill && 'at' in kill ? { CRASH_AT: String(kill.at), CRASH_HOW: String(kill.how) } : {}
   await rm(log, { force: true })
   const child = spawn(process.execPath, ['--import', HOOK, CLI_BIN, ...args], {
-    env: cliEnv({ ...env, ...at, CRASH_LOG: log }),
+    env: cliEnv({ HOME: dirname(log), ...env, ...at, CRASH_LOG: log }),
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const timer = kill && 'afterMs' in kill ? setTimeout(() => child.kill('SIGKILL'), kill.afterMs) : undefined
