@@ -13,8 +13,7 @@ const MOST_REFUSED = 10_000
  * The rows of one series in one session while it is being recorded, by key: the last received wins, and what REST
  * brought wins over everything received.
  *
- * Memory: the rows of the session as columns, twice at most while they are merged (minute bars of 200 contracts:
- * about 10 MB; two million trades: about 300 MB).
+ * Memory: the rows of the session as columns, twice at most while they are merged.
  */
 export class LiveSeries {
   readonly id: SeriesId
