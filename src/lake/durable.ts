@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
@@ -34,26 +34,33 @@ export async function fsyncFile(path: string): Promise<void> {
   })
 }
 
-/** Creates `folder` and its parents; each new entry is durable in its parent. */
+/**
+ * Creates `folder` and its parents, one by one; each new entry is durable in its parent. (Node's own recursive
+ * mkdir never ends where the system refuses with ENOENT below a folder that exists, as under /proc.)
+ */
 export async function makeFolder(folder: string): Promise<void> {
-  await onDisk(folder, async () => {
-    const whole = resolve(folder) // as mkdir names what it made: absolute, without `..` or a slash at the end
-    const firstNew = await mkdir(whole, { recursive: true }).catch((error: unknown) => explain(whole, error))
-    if (firstNew === undefined) return
-    for (let made = whole; ; made = dirname(made)) {
-      await fsyncFolder(dirname(made))
-      if (made === firstNew) return
-    }
-  })
+  const whole = resolve(folder)
+  const missing: string[] = []
+  for (let at = whole; !existsSync(at); at = dirname(at)) missing.unshift(at)
+  for (const made of missing) {
+    await onDisk(made, () => mkdir(made)).catch((error: unknown) => refuseUnlessThere(made, error))
+    await fsyncFolder(dirname(made))
+  }
+  if (!statSync(whole).isDirectory()) {
+    throw new DiskError(`${whole} is a file, a folder is needed there`, {
+      hint: 'Choose another --data-dir, or move the file.',
+    })
+  }
 }
 
-/** Node says ENOENT when a read-only disk refuses a folder with missing parents; this finds the disk's own word. */
-async function explain(folder: string, error: unknown): Promise<never> {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  let missing = folder
-  while (!existsSync(dirname(missing))) missing = dirname(missing)
-  await mkdir(missing)
-  throw error
+function refuseUnlessThere(folder: string, error: unknown): void {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EEXIST') return // another process was faster
+  if (code !== 'ENOENT') throw error
+  throw new DiskError(`cannot create ${folder}: the system allows no folder there`, {
+    cause: error,
+    hint: 'Choose another --data-dir.',
+  })
 }
 
 /** Replaces `path` by `content` so that a crash leaves the old file or the new one, never a mixture. */

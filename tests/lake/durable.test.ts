@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
@@ -107,14 +108,19 @@ describe('makeFolder', () => {
 
   test('costs no write where the folder is there already', async () => {
     const root = testRoot()
-    expect(await cutOff(Infinity, () => makeFolder(root))).toMatchObject([{ name: 'mkdir' }])
+    expect(await cutOff(Infinity, () => makeFolder(root))).toEqual([])
   })
 
   test('refuses where a file stands in the way, naming it', async () => {
     const root = testRoot()
     await writeFile(join(root, 'file'), '')
     await expect(makeFolder(join(root, 'file', 'sub'))).rejects.toThrow(DiskError)
+    await expect(makeFolder(join(root, 'file'))).rejects.toThrow(`${join(root, 'file')} is a file`)
     await expect(fsyncFolder(join(root, 'nowhere'))).rejects.toThrow('ENOENT')
+  })
+
+  test.skipIf(!existsSync('/proc/self'))('ends where the system allows no folder', async () => {
+    await expect(makeFolder('/proc/nowhere/data')).rejects.toThrow(/cannot create \/proc\/nowhere/)
   })
 })
 
