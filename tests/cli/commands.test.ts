@@ -266,9 +266,35 @@ describe('a lake of two sessions', () => {
     expect(code).not.toBe(0)
     expect(readFileSync(join(cwd, 'out.csv'), 'utf8')).toBe('old')
     expect(readdirSync(cwd)).toEqual(['out.csv'])
-    const nowhere = await runHere(['query', 'SELECT 1', '--output', 'no/such/out.csv'], { env, cwd })
-    expect(nowhere.stderr).toMatch(/no\/such\/out\.csv/)
-    expect(nowhere.code).toBe(1)
+  })
+
+  test('query says which folder of --output is missing, or that it names a folder', async () => {
+    const cwd = freshFolder()
+    writeFileSync(join(cwd, 'file'), '')
+    const refused = (output: string) => runHere(['query', 'SELECT 1', '--output', output], { env, cwd })
+    for (const folder of ['no/such', 'file']) {
+      const { code, stderr } = await refused(`${folder}/out.csv`)
+      expect(stderr).toContain(`--output ${folder}/out.csv: there is no folder ${join(cwd, folder)}`)
+      expect(stderr).not.toContain('internal error')
+      expect(code).toBe(2)
+    }
+    mkdirSync(join(cwd, 'taken.csv'))
+    expect(await refused('taken.csv')).toMatchObject({ code: 2 })
+    expect((await refused('taken.csv')).stderr).toContain('--output taken.csv is a folder')
+    expect(readdirSync(cwd).sort()).toEqual(['file', 'taken.csv'])
+  })
+
+  test('query refuses an ending that tells no format, unless --format does', async () => {
+    const cwd = freshFolder()
+    const write = (...args: string[]) => runHere(['query', 'SELECT 1 AS one', ...args], { env, cwd })
+    const { code, stderr } = await write('-o', 'x.unknown')
+    expect(stderr).toContain('--output x.unknown: the ending .unknown tells no format')
+    expect(stderr).toContain('.csv, .json, .parquet, .arrow')
+    expect(code).toBe(2)
+    expect(readdirSync(cwd)).toEqual([])
+    expect((await write('-o', 'x.unknown', '--format', 'csv')).code).toBe(0)
+    expect((await write('-o', 'x.CSV')).code).toBe(0)
+    for (const name of ['x.unknown', 'x.CSV']) expect(readFileSync(join(cwd, name), 'utf8')).toBe('one\n1\n')
   })
 
   test('query works on a lake that is not there yet, and makes nothing', async () => {

@@ -1,3 +1,4 @@
+import { extname } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../core/errors.ts'
 import type { ResultFormat } from '../../lake/reader/index.ts'
@@ -79,7 +80,13 @@ function formatOf({ flags: { json }, out }: RunContext, { format, output }: Quer
   return known
 }
 
+/** The format that the ending of `output` tells, if it has one. @throws {UsageError} when it is none we write */
 function extensionOf(output: string | undefined): string | undefined {
-  const extension = output === undefined ? undefined : /\.(\w+)$/.exec(output)?.[1]
-  return FORMATS.find((format) => format === extension)
+  const ending = extname(output ?? '')
+  if (ending === '') return undefined
+  const known = FORMATS.find((format) => `.${format}` === ending.toLowerCase())
+  if (known) return known
+  throw new UsageError(`--output ${output}: the ending ${ending} tells no format`, {
+    hint: `Say --format, or use one of ${FORMATS.map((format) => `.${format}`).join(', ')}.`,
+  })
 }
