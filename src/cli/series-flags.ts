@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { suggest } from '../core/config/suggest.ts'
 import { ConfigError } from '../core/errors.ts'
+import type { Lake } from '../lake/index.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { collect } from './arguments.ts'
 
@@ -26,6 +27,21 @@ export async function seriesFilter({ dataset, ticker }: SeriesFlags): Promise<{
     ...(dataset && { datasets: dataset.map((word) => datasetCalled(word, DATASETS).name) }),
     ...(ticker && { tickers: ticker }),
   }
+}
+
+/** The flags as they were given, for messages; empty where none was. */
+export const flagsText = ({ dataset = [], ticker = [] }: SeriesFlags): string =>
+  [...dataset.map((word) => `--dataset ${word}`), ...ticker.map((word) => `--ticker ${word}`)].join(' ')
+
+/** Series named in a message; `status` lists them all. */
+const MAX_NAMED = 10
+
+/** One sentence on the series that `lake` holds, for when the flags matched none of them. */
+export async function heldText(lake: Lake): Promise<string> {
+  const held = (await lake.series()).map(({ dataset, ticker }) => `${dataset.name} ${ticker}`)
+  if (held.length === 0) return `Nothing is held in ${lake.root}.`
+  const more = held.length > MAX_NAMED ? ` and ${held.length - MAX_NAMED} more, see tapelake status` : ''
+  return `Held: ${held.slice(0, MAX_NAMED).join(', ')}${more}.`
 }
 
 /**

@@ -161,6 +161,21 @@ describe('a lake of two sessions', () => {
     expect(document).toMatchObject({ series: 1, files: 1, findings: [] })
   })
 
+  test('status and verify say that nothing matches what was asked for, and what is held', async () => {
+    const only = ['--dataset', 'bars_1m', '--ticker', 'NOPE']
+    const verified = await runHere(['verify', ...only], { env })
+    expect(verified.stderr).toContain('nothing recorded matches --dataset bars_1m --ticker NOPE')
+    expect(verified.stderr).toContain('Held: equity_bars_1m SPY.')
+    expect(verified.stdout).toBe('')
+    expect(verified.code).toBe(2)
+    const { code, stderr } = await runHere(['status', '--ticker', 'NOPE'], { env })
+    expect(stderr).toBe('Nothing recorded matches --ticker NOPE. Held: equity_bars_1m SPY.\n')
+    expect(code).toBe(0)
+    const empty = await runHere(['verify', '--ticker', 'NOPE', '--data-dir', freshFolder()])
+    expect(empty).toMatchObject({ code: 2 })
+    expect(empty.stderr).toMatch(/nothing recorded matches --ticker NOPE\n.*Nothing is held in/)
+  })
+
   test('verify finds it in order', async () => {
     const { code, stdout } = await runHere(['verify'], { env })
     expect(stdout).toMatch(/^In order: 1 series, 1 file, [\d,]+ rows, [\d.]+ KiB\.\n$/)

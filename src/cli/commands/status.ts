@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
+import type { Lake } from '../../lake/index.ts'
 import type { SeriesStatus } from '../../lake/status.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { formatBytes, formatNumber, plural } from '../format.ts'
 import { examples } from '../program-text.ts'
-import { addSeriesFlags, seriesFilter, type SeriesFlags } from '../series-flags.ts'
+import { addSeriesFlags, flagsText, heldText, seriesFilter, type SeriesFlags } from '../series-flags.ts'
 
 /** Holes listed for people; --json lists them all. */
 const MAX_HOLES = 20
@@ -31,14 +32,19 @@ async function status({ config, out, flags }: RunContext, only: SeriesFlags): Pr
     for await (const row of lake.status(filter)) series.push(row)
     const provenance = lake.stamp?.provenance ?? null
     if (flags.json) return out.json('tapelake.status', 1, { dataDir: config.dataDir, provenance, series })
-    if (series.length === 0)
-      return out.note(`Nothing is held in ${config.dataDir}. Record with: tapelake backfill --ticker SPY`)
+    if (series.length === 0) return out.note(await nothingText(lake, only))
     await out.table(HEAD, series.map(statusRow), { right: [4, 5, 6, 7, 8] })
     printHoles({ out }, series)
     if (provenance === 'synthetic') out.note('This lake holds synthetic data from the simulator.')
   } finally {
     await lake.close()
   }
+}
+
+async function nothingText(lake: Lake, only: SeriesFlags): Promise<string> {
+  const given = flagsText(only)
+  if (given !== '') return `Nothing recorded matches ${given}. ${await heldText(lake)}`
+  return `Nothing is held in ${lake.root}. Record with: tapelake backfill --ticker SPY`
 }
 
 const HEAD = ['dataset', 'ticker', 'first', 'last', 'rows', 'size', 'files', 'sessions', 'holes']

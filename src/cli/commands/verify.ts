@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import { EXIT, type ExitCode } from '../../core/errors.ts'
+import { EXIT, UsageError, type ExitCode } from '../../core/errors.ts'
 import type { Finding, VerifiedSeries } from '../../lake/verify.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { formatBytes, formatNumber, plural } from '../format.ts'
 import { examples } from '../program-text.ts'
-import { addSeriesFlags, seriesFilter, type SeriesFlags } from '../series-flags.ts'
+import { addSeriesFlags, flagsText, heldText, seriesFilter, type SeriesFlags } from '../series-flags.ts'
 
 export function register(program: Command, cli: Cli): void {
   const command = program
@@ -23,6 +23,9 @@ async function verify(context: RunContext, only: SeriesFlags): Promise<ExitCode>
   const lake = await openLake(config.dataDir)
   try {
     const total = (await lake.series(filter)).length
+    const given = flagsText(only)
+    if (total === 0 && given !== '')
+      throw new UsageError(`nothing recorded matches ${given}`, { hint: await heldText(lake) })
     const series = await readAll(context, lake.verify(filter), total, signals.immediate)
     const findings = series.flatMap((verified) => verified.findings)
     const sum = totals(series)
