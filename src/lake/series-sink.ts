@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { concatBatches, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
@@ -5,6 +6,7 @@ import type { Sink } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
+import { sha256File } from './durable.ts'
 import { keepOtherSessions } from './kept-rows.ts'
 import { partitionOf } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
@@ -123,7 +125,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       const one = await staging.finish()
       const held = this.#writer.ledger.cells[date]
       const same = held?.digest === one.segment.digest && held.rows === one.segment.rows
-      if (same) await staging.abort()
+      if (same && (await this.#isIntact(one.segment.partition))) await staging.abort()
       else staged.push(one)
     }
   }
@@ -141,7 +143,11 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       sessions.set(date!, before ? concatBatches([before, rows]) : rows)
       partitions.set(partition, sessions)
     }
-    const changed = [...partitions].filter(([, sessions]) => !this.#isHeldAlready(sessions))
+    const changed: (readonly [string, ReadonlyMap<string, Batch>])[] = []
+    for (const [partition, sessions] of partitions) {
+      const held = this.#isHeldAlready(sessions) && (await this.#isIntact(partition))
+      if (!held) changed.push([partition, sessions])
+    }
     const limit = pLimit(STAGED_AT_ONCE)
     // All of them settled: nothing may still be written when a failure is cleaned up after.
     const outcomes = await Promise.allSettled(
@@ -151,6 +157,15 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value
     })
+  }
+
+  /** Whether the file of `partition` is still the one that was committed: a damaged one is written anew. */
+  async #isIntact(partition: string): Promise<boolean> {
+    const { ledger, options } = this.#writer
+    const segment = ledger.segments.find((one) => one.partition === partition)
+    if (!segment) return false
+    const found = await sha256File(join(options.root, segment.path)).catch(() => undefined)
+    return found === segment.sha256
   }
 
   #isHeldAlready(sessions: ReadonlyMap<string, Batch>): boolean {

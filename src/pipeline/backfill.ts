@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { AuthenticationError, InterruptedError, messageOf } from '../core/errors.ts'
+import { InterruptedError, messageOf } from '../core/errors.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
@@ -175,7 +175,7 @@ class SeriesRun {
       this.#stopped ??= 'interrupted'
       return
     }
-    this.#stopped ??= error instanceof AuthenticationError ? 'the key was refused' : 'the run failed'
+    this.#stopped ??= `not recorded: ${messageOf(error)}`
     this.#fatal ??= error instanceof Error ? error : new Error(messageOf(error))
   }
 

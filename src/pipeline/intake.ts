@@ -45,6 +45,11 @@ export class Intake {
     }
   }
 
+  /** Forgets what was refused of a session that is asked for once more. */
+  forgetRefused(date: string): void {
+    this.#refused.delete(date)
+  }
+
   kept(date: string): number {
     return this.#kept.get(date) ?? 0
   }

@@ -92,7 +92,7 @@ export class Recording {
       if (lead.length < sessions.length) await this.#refetchLead(lead, refetch)
       await this.#judgeCoverage(this.#intake.silent(lead))
     }
-    await this.#refetchTraded(refetch)
+    await this.#refetchSuspicious(refetch)
   }
 
   async #refetchLead(
@@ -114,20 +114,39 @@ export class Recording {
     for (const date of silent.slice(0, refused)) this.#uncovered.add(date)
   }
 
-  /** Sessions that traded by the daily bars but brought no row are asked for once more. */
-  async #refetchTraded(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+  /**
+   * Suspicious sessions are asked for once more, together with the session before the silence: an answer that
+   * was cut off ends in the middle of that one. Goes on for as long as each answer brings sessions.
+   */
+  async #refetchSuspicious(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+    for (let before = Infinity; ;) {
+      const silent = await this.#suspicious()
+      if (silent.length === 0 || silent.length >= before) return
+      before = silent.length
+      try {
+        await refetch(this.#withSessionBefore(silent))
+      } catch (error) {
+        if (!(error instanceof EntitlementError)) throw error
+        return // then they stay missing
+      }
+    }
+  }
+
+  async #suspicious(): Promise<string[]> {
     const { judge, signal } = this.#context
-    const traded: string[] = []
+    const suspicious: string[] = []
     for (const date of this.#intake.silent(this.#item.sessions)) {
-      if (this.#uncovered.has(date)) continue
-      if (await judge.hasTraded(date, signal)) traded.push(date)
+      if (!this.#uncovered.has(date) && (await judge.isSuspicious(date, signal))) suspicious.push(date)
     }
-    if (traded.length === 0) return
-    try {
-      await refetch(traded)
-    } catch (error) {
-      if (!(error instanceof EntitlementError)) throw error // then they stay missing
-    }
+    return suspicious
+  }
+
+  #withSessionBefore(silent: readonly string[]): readonly string[] {
+    const { sessions } = this.#item
+    const before = sessions[sessions.indexOf(silent[0]!) - 1]
+    if (before === undefined || this.#uncovered.has(before)) return silent
+    this.#intake.forgetRefused(before)
+    return [before, ...silent]
   }
 
   async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {

@@ -108,10 +108,13 @@ export class SilenceJudge {
     }
   }
 
-  /** True when the vendor has a daily bar of `date`: then a session without rows is not whole. */
-  async hasTraded(date: string, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Whether a silent session deserves a second question: the vendor has a daily bar of it, or no daily bars that
+   * could tell.
+   */
+  async isSuspicious(date: string, signal: AbortSignal): Promise<boolean> {
     const witness = await this.#ask(signal)
-    return witness !== 'none' && 'traded' in witness && witness.traded.has(date)
+    return witness === 'none' || ('traded' in witness && witness.traded.has(date))
   }
 
   /** The verdict on a session that stayed silent although the plan covers it. */
@@ -126,7 +129,7 @@ export class SilenceJudge {
     }
     if (date >= this.#latest) return { state: 'pending', reason: 'the vendor has nothing of it yet' }
     return witness === 'none'
-      ? { state: 'empty', reason: 'the vendor answered without rows' }
+      ? { state: 'empty', reason: 'the vendor answered twice without rows' }
       : { state: 'empty', reason: 'no trades: the vendor has no daily bar of this session either' }
   }
 

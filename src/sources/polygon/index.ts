@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Batch } from '../../core/batch.ts'
 import type { Batches } from '../../core/flow.ts'
 import { ConfigError, NotFoundError } from '../../core/errors.ts'
@@ -13,6 +14,7 @@ import type { Answer } from './transport.ts'
 import { parseObject } from './wire/document.ts'
 import { mappingOf, type RowMapping } from './wire/fields.ts'
 import { readPage, toBatch, type Page } from './wire/rows.ts'
+import type { WireTable } from './wire/scan.ts'
 
 export { type PolygonOptions as PolygonSourceOptions, type SourceEvents } from './options.ts'
 
@@ -97,7 +99,9 @@ class PolygonSource implements HistorySource {
   #readPage(answer: Answer, path: string, mapping: RowMapping): SourcePage {
     const page = readPage(answer.body, mapping)
     const { next_url: nextUrl, request_id: id } = page.envelope
-    return { ...page, path, nextUrl: nextUrl ?? undefined, requestId: requestIdOf(answer) ?? id ?? undefined }
+    const requestId = requestIdOf(answer) ?? id ?? undefined
+    const fingerprint = () => fingerprintOf(page.table)
+    return { ...page, path, nextUrl: nextUrl ?? undefined, requestId, fingerprint }
   }
 
   #batchOf(request: HistoryRequest, mapping: RowMapping, page: SourcePage): Batch {
@@ -116,6 +120,15 @@ interface SourcePage extends Page {
   readonly path: string
   readonly nextUrl: string | undefined
   readonly requestId: string | undefined
+  readonly fingerprint: () => string | undefined
+}
+
+/** The same for pages with the same numbers in the same order. */
+function fingerprintOf({ rows, columns }: WireTable): string | undefined {
+  if (rows === 0) return undefined
+  const hash = createHash('sha1')
+  for (const column of columns.values()) if (ArrayBuffer.isView(column)) hash.update(column)
+  return hash.digest('base64')
 }
 
 function requireMapping(dataset: DatasetDefinition): RowMapping {

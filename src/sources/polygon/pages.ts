@@ -7,12 +7,18 @@ import type { Answer } from './transport.ts'
 export interface Paged {
   /** Where the next page is, as the vendor writes it; absent on the last. */
   readonly nextUrl: string | undefined
+  /** Tells one page from another by its rows; undefined where it has none. Asked for only where there are several. */
+  readonly fingerprint?: () => string | undefined
 }
+
+/** A page may come twice (vendors have sent duplicates); after so many the vendor is going in circles. */
+const REPEATS_BORNE = 3
 
 /**
  * The pages that start at `path`, in order, each fetched when it is asked for and retried by itself.
  *
- * @throws {MalformedError} when `next_url` leads to a page already read, or is no URL
+ * @throws {MalformedError} when `next_url` leads to a page already read, when pages repeat under new cursors, or
+ *   when it is no URL
  * @throws what {@link Fetcher.get} throws
  */
 export async function* followPages<P extends Paged>(
@@ -22,11 +28,21 @@ export async function* followPages<P extends Paged>(
   signal: AbortSignal,
 ): AsyncGenerator<P> {
   const visited = new Set<string>()
+  const seen = new Set<string>()
+  let repeats = 0
   for (let next: string | undefined = path; next !== undefined;) {
     const here: string = next
     throwIfAborted(signal)
     visited.add(here)
     const page = await fetcher.get(here, (answer) => read(answer, here), signal)
+    const isOnly = visited.size === 1 && page.nextUrl === undefined
+    const fingerprint = isOnly ? undefined : page.fingerprint?.()
+    if (fingerprint !== undefined && seen.has(fingerprint) && ++repeats > REPEATS_BORNE) {
+      throw new MalformedError('next_url does not advance: the same pages come again and again', {
+        request: here,
+      })
+    }
+    if (fingerprint !== undefined) seen.add(fingerprint)
     yield page
     next = nextPath(fetcher, page.nextUrl, here)
     if (next !== undefined && visited.has(next))
