@@ -72,6 +72,12 @@ export function required(dataset: DatasetDefinition, rule: string, column: strin
   return { rule, scan, reason }
 }
 
+/** Refuses rows whose count or id is beyond ±2^53: a double does not hold it exactly, so it may be another's. */
+export function exact(dataset: DatasetDefinition, column: string): Check {
+  const fault = 'is beyond ±2^53 and not kept exactly'
+  return onNumbers(dataset, { rule: 'count_not_exact', column, scan: scans.scanNotExact, fault })
+}
+
 function positive(dataset: DatasetDefinition, rule: string, column: string): Check {
   return onNumbers(dataset, { rule, column, scan: scans.scanNotPositive, fault: 'is not above zero' })
 }

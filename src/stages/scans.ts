@@ -62,6 +62,20 @@ function firstNotWhole(values: Float64Array, from: number): number {
   return values.length
 }
 
+/** Rows that are finite and beyond ±(2^53 − 1), where doubles skip integers; null passes. */
+export const scanNotExact =
+  (values: Float64Array): Scan =>
+  (from) =>
+    firstNotExact(values, from)
+
+function firstNotExact(values: Float64Array, from: number): number {
+  for (let row = from; row < values.length; row++) {
+    const size = Math.abs(values[row]!)
+    if (size > Number.MAX_SAFE_INTEGER && size !== Infinity) return row
+  }
+  return values.length
+}
+
 /** Rows where `low` is above `high`; null on either side passes. */
 export const scanNotOrdered =
   (low: Float64Array, high: Float64Array): Scan =>

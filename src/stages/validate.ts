@@ -10,7 +10,7 @@ import {
 import { SchemaError } from '../core/errors.ts'
 import type { Refusal, RefusalSink, Stage } from '../core/flow.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
-import { compileRule, required, rightTicker, type Check } from './checks.ts'
+import { compileRule, exact, required, rightTicker, type Check } from './checks.ts'
 
 export interface ValidateOptions {
   /** Only rows of this ticker pass; others break the rule `wrong_ticker`. Default: any ticker. */
@@ -24,7 +24,7 @@ export interface ValidateOptions {
 /**
  * Refuses the rows that break a rule of the dataset; the other rows of their batch pass. Each refused
  * row is handed over with the first rule it breaks: `wrong_ticker`, `missing_value` for null in a column
- * that must not be, then the dataset's rules in their order.
+ * that must not be, `count_not_exact` for a 64-bit integer beyond ±2^53, then the dataset's rules in their order.
  *
  * Shape: columns and row order are kept; a batch without refused rows passes untouched (the same
  *   object), a batch left without rows is not yielded.
@@ -53,6 +53,7 @@ function compileChecks(dataset: DatasetDefinition, options: ValidateOptions): re
   return [
     ...(ticker === undefined ? [] : [rightTicker(dataset, ticker)]),
     ...implied.map((column) => required(dataset, 'missing_value', column.name)),
+    ...dataset.columns.filter(({ type }) => type === 'int64').map(({ name }) => exact(dataset, name)),
     ...rules.flatMap((rule) => compileRule(dataset, rule)),
   ]
 }

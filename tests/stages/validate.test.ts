@@ -58,7 +58,8 @@ describe('validate', () => {
     [{ trade_count: -1 }, 'volume_negative', 'trade_count -1 is negative'],
     [{ trade_count: Infinity }, 'volume_negative', 'trade_count Infinity is not a finite number'],
     [{ trade_count: 1.5 }, 'count_not_whole', 'trade_count 1.5 is not a whole number within ±2^53'],
-    [{ trade_count: 2 ** 60 }, 'count_not_whole', 'trade_count 1152921504606847000 is not a whole number'],
+    [{ trade_count: 2 ** 53 }, 'count_not_exact', 'trade_count 9007199254740992 is beyond ±2^53'],
+    [{ trade_count: -(2 ** 60) }, 'count_not_exact', 'trade_count -1152921504606847000 is beyond ±2^53'],
     [{ high: 10.2, low: 11 }, 'high_below_low', 'high 10.2 is below low 11'],
     [{ open: 13 }, 'open_above_high', 'high 12 is below open 13'],
     [{ open: 8 }, 'open_below_low', 'open 8 is below low 9'],
@@ -89,6 +90,7 @@ describe('validate', () => {
 
   test.each<[string, BarChanges]>([
     ['a vwap outside the range', { vwap: 20 }],
+    ['the greatest count that is exact', { trade_count: 2 ** 53 - 1 }],
     ['no vwap and no count', { vwap: NaN, trade_count: NaN }],
     ['no volume at all', { volume: 0, trade_count: 0 }],
     ['one price for everything', { open: 9, high: 9, low: 9, close: 9 }],
@@ -240,6 +242,17 @@ describe('validate, on trades', () => {
     const { kept, refused } = await judge(equityTrades, [batch])
     expect(refused).toEqual([])
     expect(kept[0]).toBe(batch)
+  })
+
+  test('names the number that is beyond 2^53, in a column that may be null too', async () => {
+    const sequence = trade({ sequence_number: Float64Array.of(2 ** 53 - 1, 2 ** 53) })
+    const correction = trade({ correction: Float64Array.of(-(2 ** 53), NaN) })
+    const { refused } = await judge(equityTrades, [sequence, correction])
+    const reason = (value: string) => `${value} is beyond ±2^53 and not kept exactly`
+    expect(refused.map(({ refusals }) => refusals)).toEqual([
+      [{ row: 1, rule: 'count_not_exact', reason: reason('sequence_number 9007199254740992') }],
+      [{ row: 0, rule: 'count_not_exact', reason: reason('correction -9007199254740992') }],
+    ])
   })
 
   test('refuses one without the exact time of the feed, without an id, or between two sessions', async () => {

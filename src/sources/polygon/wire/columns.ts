@@ -5,7 +5,8 @@ import { readNs } from './nanoseconds.ts'
 
 /**
  * How a field is written on the wire and held in memory (see core/batch.ts for the arrays):
- * - `double`, `int64`  number → Float64Array; NaN = null
+ * - `double`, `int64`  number → Float64Array; NaN = null. An integer beyond ±2^53 comes as the double next to it,
+ *   still beyond: validation refuses its row and can name the value
  * - `ms`       milliseconds since the epoch → Float64Array of microseconds; NaN = null
  * - `decimal`  number, or a string that holds one → Float64Array; NaN = null
  * - `date`     string YYYY-MM-DD → Float64Array of days since the epoch; NaN = null
@@ -89,7 +90,7 @@ class NumberBuilder extends FloatBuilder {
   constructor(type: 'double' | 'int64' | 'ms') {
     super()
     this.#factor = type === 'ms' ? 1000 : 1
-    this.#limit = type === 'double' ? Infinity : Number.MAX_SAFE_INTEGER / this.#factor
+    this.#limit = type === 'ms' ? Number.MAX_SAFE_INTEGER / this.#factor : Infinity
   }
 
   read(cursor: JsonCursor, row: number): boolean {

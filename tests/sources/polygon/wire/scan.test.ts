@@ -311,8 +311,9 @@ describe('other wire types', () => {
     ])
   })
 
-  test('counts that a double cannot hold exactly are not kept', () => {
-    expect(column('int64', ['9007199254740991', '9007199254740993', '3.5'])).toEqual([2 ** 53 - 1, null, 3.5])
+  test('counts that a double cannot hold exactly stay beyond 2^53, for validation to refuse', () => {
+    const counts = ['9007199254740991', '9007199254740993', '-9007199254740993', '3.5']
+    expect(column('int64', counts)).toEqual([2 ** 53 - 1, 2 ** 53, -(2 ** 53), 3.5])
   })
 
   test('decimals come as numbers or as text', () => {
