@@ -115,20 +115,33 @@ export class Recording {
   }
 
   /**
-   * Suspicious sessions are asked for once more, together with the session before the silence: an answer that
-   * was cut off ends in the middle of that one. Goes on for as long as each answer brings sessions.
+   * Suspicious sessions are asked for once more, those at the end by themselves and with the session before them:
+   * an answer that was cut off ends in the middle of one. Goes on for as long as each round brings sessions.
    */
   async #refetchSuspicious(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+    const last = this.#item.sessions.at(-1)!
+    let wasCutOff = false
     for (let before = Infinity; ;) {
       const silent = await this.#suspicious()
-      if (silent.length === 0 || silent.length >= before) return
+      if (silent.length === 0 || silent.length >= before) break
       before = silent.length
-      try {
-        await refetch(this.#withSessionBefore(silent))
-      } catch (error) {
-        if (!(error instanceof EntitlementError)) throw error
-        return // then they stay missing
-      }
+      const tail = tailOf(this.#item.sessions, silent)
+      wasCutOff ||= tail.length > 0
+      await this.#askAgain(silent.slice(0, silent.length - tail.length), refetch)
+      await this.#askAgain(tail, refetch)
+    }
+    if (wasCutOff && this.#intake.kept(last) > 0) await this.#askAgain([last], refetch)
+  }
+
+  async #askAgain(
+    silent: readonly string[],
+    refetch: (silent: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    if (silent.length === 0) return
+    try {
+      await refetch(this.#withSessionBefore(silent))
+    } catch (error) {
+      if (!(error instanceof EntitlementError)) throw error // then they stay as they are
     }
   }
 
@@ -177,4 +190,10 @@ function leadOf(sessions: readonly string[], silent: readonly string[]): string[
   const quiet = new Set(silent)
   const firstLoud = sessions.findIndex((date) => !quiet.has(date))
   return sessions.slice(0, firstLoud < 0 ? sessions.length : firstLoud)
+}
+
+/** The silent sessions after the last one that is not. */
+function tailOf(sessions: readonly string[], silent: readonly string[]): readonly string[] {
+  const lastLoud = sessions.findLast((date) => !silent.includes(date))
+  return silent.filter((date) => lastLoud === undefined || date > lastLoud)
 }
