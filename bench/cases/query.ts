@@ -8,20 +8,25 @@ interface QueryParams {
   /** Data directory of a lake. */
   readonly root: string
   readonly runs: number
+  /** Whether the ledger is asked for the files of {@link DAY} only (1), or for all of the dataset (0). */
+  readonly day?: 0 | 1
 }
+
+const DAY = '2024-06-03'
 
 /** One regular session of one ticker: 390 minute bars at most, sums over all of them. */
 export const oneDay = (table: string): string =>
   `SELECT count(*) AS bars, max(high) AS high, min(low) AS low, sum(volume) AS volume FROM ${table}
-   WHERE ticker = 'SPY' AND timestamp >= '2024-06-03 13:30:00+00' AND timestamp < '2024-06-03 20:00:00+00'`
+   WHERE ticker = 'SPY' AND timestamp >= '${DAY} 13:30:00+00' AND timestamp < '${DAY} 20:00:00+00'`
 
-/** Through the ledger: the reader opens exactly the live files of the lake. */
-export async function ledgerQuery({ root, runs }: QueryParams): Promise<Figures> {
+/** Through the ledger: the reader opens live files only, those of the day if it is told which. */
+export async function ledgerQuery({ root, runs, day = 0 }: QueryParams): Promise<Figures> {
   const [{ openLake }, { openReader }] = await Promise.all([load.lake(), load.reader()])
   let reader: LakeReader | undefined
   const openMs = await timed(async () => {
     const lake = await openLake(root)
-    const views = await lake.files({ datasets: ['equity_bars_1m'] })
+    const within = day === 1 ? { tickers: ['SPY'], from: DAY, to: DAY } : {}
+    const views = await lake.files({ datasets: ['equity_bars_1m'], ...within })
     await lake.close()
     reader = await openReader({ views, tempDirectory: join(root, 'state', 'scratch') })
   })

@@ -15,6 +15,7 @@ export async function query(setup: Setup): Promise<Report> {
   await recordLake(root, smoke)
   const params = { root, runs: smoke ? 2 : 40 }
   const inProcess = await compareCases(rounds, {
+    day: { name: 'ledger-query', params: { ...params, day: 1 } },
     ledger: { name: 'ledger-query', params },
     glob: { name: 'glob-query', params },
   })
@@ -25,7 +26,7 @@ export async function query(setup: Setup): Promise<Report> {
     commands.push({ wallMs })
   }
   const found = { ...inProcess, command: medians(commands) }
-  const { ledger, glob, command } = found
+  const { day, ledger, glob, command } = found
   const files = readdirSync(join(root, 'lake'), { recursive: true }).filter((name) =>
     String(name).endsWith('.parquet'),
   )
@@ -42,14 +43,15 @@ export async function query(setup: Setup): Promise<Report> {
         title: `One session of one ticker, from a lake of ${count(files.length)} files`,
         head: ['', 'open', 'first query', 'warm', 'faster than glob'],
         rows: [
-          row('ledger: exactly the live files', ledger),
+          row('ledger: files of that session', day),
+          row('ledger: all files of the dataset', ledger),
           row('DuckDB, glob over the lake', glob),
           ['tapelake query, new process', ms(command['wallMs']!), '', '', ''],
         ],
       },
     ],
     figures: found,
-    targets: [atMost('query of one day, warm', ledger['warmMs']!, 10, 'ms')],
+    targets: [atMost('query of one day, warm', day['warmMs']!, 10, 'ms')],
   }
 }
 

@@ -16,6 +16,12 @@ export interface SeriesFilter {
   readonly tickers?: readonly string[]
 }
 
+/** Which files are meant: those with rows of any session from `from` to `to` (YYYY-MM-DD, both inclusive). */
+export interface FilesFilter extends SeriesFilter {
+  readonly from?: string
+  readonly to?: string
+}
+
 /** The lake below a data directory, for readers. It changes nothing on the disk. */
 export interface Lake {
   readonly root: string
@@ -23,8 +29,11 @@ export interface Lake {
   /** Every series that has a ledger or segments, by dataset and ticker. */
   series(filter?: SeriesFilter): Promise<readonly SeriesId[]>
   view(series: SeriesId): Promise<SeriesView>
-  /** Live files per dataset, for {@link openReader}; datasets without files are listed too. */
-  files(filter?: SeriesFilter): Promise<readonly { dataset: DatasetDefinition; files: readonly string[] }[]>
+  /**
+   * Live files per dataset, for {@link openReader}; datasets without files are listed too. Whoever asks about a few
+   * days says so here: DuckDB opens every file it is given, the ledger knows which ones can hold the days.
+   */
+  files(filter?: FilesFilter): Promise<readonly { dataset: DatasetDefinition; files: readonly string[] }[]>
   status(filter?: SeriesFilter): AsyncGenerator<SeriesStatus>
   verify(filter?: SeriesFilter): AsyncGenerator<VerifiedSeries>
   close(): Promise<void>
@@ -49,7 +58,9 @@ export async function openLake(root: string): Promise<Lake> {
       const views = await Promise.all((await lake.series(filter)).map((series) => lake.view(series)))
       return DATASETS.map((dataset) => ({
         dataset,
-        files: views.filter((view) => view.series.dataset === dataset).flatMap((view) => view.files),
+        files: views
+          .filter((view) => view.series.dataset === dataset)
+          .flatMap((view) => filesWithin(view, filter)),
       }))
     },
     async *status(filter = {}) {
@@ -61,6 +72,13 @@ export async function openLake(root: string): Promise<Lake> {
     close: async () => await opened?.close(),
   }
   return lake
+}
+
+function filesWithin({ ledger, files }: SeriesView, { from, to }: FilesFilter): string[] {
+  return files.filter((_, i) => {
+    const { first, last } = ledger.segments[i]!
+    return (from === undefined || last >= from) && (to === undefined || first <= to)
+  })
 }
 
 async function listSeries(root: string, { datasets, tickers }: SeriesFilter): Promise<SeriesId[]> {
