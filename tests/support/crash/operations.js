@@ -18,11 +18,10 @@ export async function interceptOperations({ before, torn }) {
     owner[name] = wrapper(original)
     undo.push(() => (owner[name] = original))
   }
-  const tear = async (path, content) => {
+  /** Half of `content` gets into `file`, after what an append finds there. */
+  const tear = async (file, content) => {
     const whole = Buffer.from(content)
-    const file = await open(path, 'w')
     await write.call(file, whole.subarray(0, Math.floor(whole.length / 2)))
-    await file.close()
     await torn()
   }
 
@@ -38,7 +37,7 @@ export async function interceptOperations({ before, torn }) {
   })
   wrap(fsp, 'writeFile', () => async (path, content, ...rest) => {
     const what = await before({ name: 'writeFile', path: String(path) })
-    if (what === 'tear') await tear(path, content)
+    if (what === 'tear') await tear(await open(path, 'w'), content)
     return await writeFile(path, content, ...rest)
   })
   const paths = new WeakMap()
@@ -56,7 +55,7 @@ export async function interceptOperations({ before, torn }) {
         async function (...args) {
           const path = paths.get(this) ?? ''
           const what = await before({ name, path })
-          if (what === 'tear' && name === 'writeFile') await tear(path, args[0])
+          if (what === 'tear' && name === 'writeFile') await tear(this, args[0])
           return await original.apply(this, args)
         },
     )
