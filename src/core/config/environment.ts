@@ -15,6 +15,7 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
   ['MASSIVE_WS_URL', 'sources.polygon.wsUrl'],
   ['POLYGON_WS_URL', 'sources.polygon.wsUrl'],
   ['TAPELAKE_DATA_DIR', 'paths.data'],
+  ['TAPELAKE__POLYGON__EQUITIES', 'sources.polygon.equities'],
 ]
 
 const NOW_NAME = 'TAPELAKE_NOW'
@@ -78,7 +79,7 @@ export function environmentLayer(environment: Environment): Layer {
 }
 
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
-  const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0]]
+  const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0], 'TAPELAKE__POLYGON__EQUITIES']
   const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME]
   for (const [name, { origin }] of environment) {
     if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue

@@ -85,6 +85,7 @@ function expectedBy(schema: JsonSchema): string {
   if (schema.enum) return `one of ${schema.enum.join(', ')}`
   if (schema.type === 'integer' || schema.type === 'number') return `${numberKind(schema)}${bounds(schema)}`
   if (schema.type === 'boolean') return 'true or false'
+  if (schema.type === 'array') return 'a list of texts'
   return 'a text that is not empty'
 }
 

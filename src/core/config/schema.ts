@@ -33,6 +33,12 @@ const timeouts = z.strictObject({
     .describe('Longest time for one whole request, its body included, milliseconds.'),
 })
 
+/** Tickers: a list, or one text with commas; an entry `@path` stands for the tickers in that file. */
+const universe = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (typeof given === 'string' ? given.split(',') : given).map((word) => word.trim()))
+  .transform((words) => [...new Set(words.filter((word) => word !== ''))])
+
 const polygon = z
   .strictObject({
     restUrl: endpoint(/^https?:$/, 'an http:// or https:// URL')
@@ -56,6 +62,9 @@ const polygon = z
       .union([z.literal('auto'), z.int().min(0)])
       .default('auto')
       .describe('Most calls in any 60 seconds, retries included; 0 = no limit, auto = what the plan allows.'),
+    equities: universe
+      .default([])
+      .describe('Tickers of backfill-all and nightly, as a list; @path is a file of tickers.'),
     timeouts: timeouts.prefault({}),
   })
   .transform((given) => ({
@@ -97,6 +106,40 @@ const backfill = z.strictObject({
     .default(500)
     .describe('Sessions to record when neither --from nor --days is given.'),
   concurrency: z.int().min(1).max(64).default(2).describe('Work items in hand at the same time.'),
+})
+
+const workers = z.strictObject({
+  count: z
+    .int()
+    .min(0)
+    .max(256)
+    .default(0)
+    .describe('Worker processes of backfill-all and nightly; 0 = one per core.'),
+  tries: z
+    .int()
+    .min(1)
+    .default(3)
+    .describe('Times that a piece of work may end its worker before it is set aside.'),
+  restartBaseMs: z
+    .int()
+    .min(1)
+    .default(500)
+    .describe('Wait before a worker that ended is replaced, milliseconds; it doubles each time in a row.'),
+  restartMaxMs: z
+    .int()
+    .min(1)
+    .default(30_000)
+    .describe('Longest wait before a worker that ended is replaced, milliseconds.'),
+  hungSeconds: z
+    .number()
+    .positive()
+    .default(60)
+    .describe('Seconds without a sign of life after which a worker is killed and replaced.'),
+  stopSeconds: z
+    .number()
+    .positive()
+    .default(30)
+    .describe('Seconds that workers may take to finish what they have in hand before they are killed.'),
 })
 
 const logging = z.strictObject({
@@ -244,6 +287,7 @@ export const settingsSchema = z.strictObject({
   sinks: z.strictObject({ parquet: parquet.prefault({}) }).prefault({}),
   retry: retry.prefault({}),
   backfill: backfill.prefault({}),
+  workers: workers.prefault({}),
   logging: logging.prefault({}),
   simulator: simulator.prefault({}),
   query: query.prefault({}),

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
 import { ConfigError } from '../errors.ts'
-import type { Layer, SettingsTree, ValueOrigin } from './layer.ts'
+import { isTree, layerOf, mergeTrees, type Layer, type SettingsTree, type ValueOrigin } from './layer.ts'
 import { suggest } from './suggest.ts'
 
 /** The files of a config directory. Each may hold any section; these names only keep them apart. */
@@ -109,7 +109,18 @@ function layerOfDocument(document: Document.Parsed, name: string, lines: LineCou
     }
     return Object.fromEntries(entries)
   }
-  return { tree: walk(document.contents, []) as SettingsTree, origins }
+  return withLongNames({ tree: walk(document.contents, []) as SettingsTree, origins })
+}
+
+/** `polygon.equities`, the short name of the universe, as the setting that it stands for. */
+function withLongNames({ tree, origins }: Layer): Layer {
+  const { polygon, ...rest } = tree
+  if (!isTree(polygon) || Object.keys(polygon).join() !== 'equities') return { tree, origins }
+  const place = origins.get('polygon.equities')!
+  const moved = layerOf([['sources.polygon.equities', polygon['equities'], place]])
+  if (origins.has('sources.polygon.equities'))
+    throw new ConfigError(`${place.place}: polygon.equities: already set as sources.polygon.equities`)
+  return { tree: mergeTrees(rest, moved.tree), origins: new Map([...origins, ...moved.origins]) }
 }
 
 /** @throws {ConfigError} when two files set the same thing */

@@ -14,7 +14,7 @@ const UNSET = ['logging.file', 'stream.webhookUrlFile', 'sources.polygon.apiKeyF
 const FILES = ['settings.yaml', 'sources.yaml', 'sinks.yaml', 'retry_policy.yaml']
 
 function pathsIn(tree: unknown, path = ''): string[] {
-  if (typeof tree !== 'object' || tree === null) return [path]
+  if (typeof tree !== 'object' || tree === null || Array.isArray(tree)) return [path]
   return Object.entries(tree).flatMap(([key, inner]) => pathsIn(inner, path === '' ? key : `${path}.${key}`))
 }
 
