@@ -30,6 +30,10 @@ const cellSchema = z.object({
   quarantined: z.int().nonnegative().optional(),
   /** Order-independent digest of the rows (digest.ts). */
   digest: z.string().optional(),
+  /** Stretches of the regular hours without a row when it was recorded (presence.ts); absent where not known. */
+  absent: z.string().optional(),
+  /** Stretches that the vendor, asked once more, confirmed to have no row; `*`: the whole session. */
+  confirmed: z.string().optional(),
   /** Run that settled it, and when (UTC). */
   run: z.string(),
   at: z.string(),

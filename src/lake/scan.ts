@@ -3,6 +3,7 @@ import { rowComparator } from '../core/sort.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { RowDigest } from './digest.ts'
+import { encodePlaces, Presence } from './presence.ts'
 
 /** What the rows of a segment, or of several, really are. */
 export interface Content {
@@ -19,6 +20,8 @@ export interface Content {
 export interface SessionContent {
   readonly rows: number
   readonly digest: string
+  /** Stretches of the regular hours without a row (presence.ts); undefined where the dataset does not tell. */
+  readonly absent?: string
 }
 
 /** Reads `batches` once, in bounded memory, and says what they hold. */
@@ -27,7 +30,7 @@ export async function scanContent(
   batches: AsyncIterable<Batch> | Iterable<Batch>,
 ): Promise<Content> {
   const strays = new RowDigest()
-  const sessions = new Map<string, RowDigest>()
+  const sessions = new Map<string, SessionScan>()
   let disorder = 0
   let last: Batch | undefined
   for await (const batch of batches) {
@@ -35,15 +38,13 @@ export async function scanContent(
     disorder += countDisorder(dataset, last, batch)
     last = sliceBatch(batch, batch.length - 1, batch.length)
     for (const { date, rows } of sessionRuns(dataset, batch)) {
-      const digest = date === undefined ? strays : digestFor(sessions, date)
-      digest.add(rows)
+      if (date === undefined) strays.add(rows)
+      else scanOf(sessions, dataset, date).add(rows)
     }
   }
   const total = new RowDigest().merge(strays)
-  for (const digest of sessions.values()) total.merge(digest)
-  const contents = [...sessions].map(
-    ([date, digest]) => [date, { rows: digest.rows, digest: digest.toString() }] as const,
-  )
+  for (const { digest } of sessions.values()) total.merge(digest)
+  const contents = [...sessions].map(([date, session]) => [date, session.content()] as const)
   return {
     rows: total.rows,
     digest: total.toString(),
@@ -67,12 +68,32 @@ export function* sessionRuns(
   }
 }
 
-function digestFor(sessions: Map<string, RowDigest>, date: string): RowDigest {
+class SessionScan {
+  readonly digest = new RowDigest()
+  readonly #presence: Presence | undefined
+
+  constructor(dataset: DatasetDefinition, date: string) {
+    this.#presence = Presence.of(dataset, date)
+  }
+
+  add(rows: Batch): void {
+    this.digest.add(rows)
+    this.#presence?.add(rows)
+  }
+
+  content(): SessionContent {
+    const { digest } = this
+    const absent = this.#presence && encodePlaces(this.#presence.absent())
+    return { rows: digest.rows, digest: digest.toString(), ...(absent === undefined ? {} : { absent }) }
+  }
+}
+
+function scanOf(sessions: Map<string, SessionScan>, dataset: DatasetDefinition, date: string): SessionScan {
   const known = sessions.get(date)
   if (known) return known
-  const digest = new RowDigest()
-  sessions.set(date, digest)
-  return digest
+  const session = new SessionScan(dataset, date)
+  sessions.set(date, session)
+  return session
 }
 
 function countDisorder({ key }: DatasetDefinition, last: Batch | undefined, batch: Batch): number {

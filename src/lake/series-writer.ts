@@ -84,6 +84,24 @@ export class SeriesWriter implements SinkHost {
     return await this.exclusively(() => this.commit(settlement, NO_ROWS, () => undefined))
   }
 
+  /** Notes what the vendor confirmed of cells (see the ledger's `confirmed`), by session. Unknown cells are left out. */
+  async confirm(confirmed: ReadonlyMap<string, string>): Promise<void> {
+    await this.exclusively(async () => {
+      this.assertOpen()
+      const { root, series } = this.options
+      const cells = new Map<string, Cell>()
+      for (const [date, places] of confirmed) {
+        const held = this.#ledger.cells[date]
+        if (held && held.confirmed !== places) cells.set(date, { ...held, confirmed: places })
+      }
+      if (cells.size === 0) return
+      const next = this.#nextLedger(cells, [])
+      await announceCommit(root, series, next)
+      this.#ledger = next
+      await this.#publish([])
+    })
+  }
+
   assertOpen(): void {
     if (this.#unpublished) throw this.#unpublished
   }
@@ -183,7 +201,7 @@ const LOST = 'the segment was damaged on the disk; to be recorded again'
 function settleCell(
   held: Cell | undefined,
   { state, reason, refused }: CellVerdict,
-  found: Pick<Cell, 'rows' | 'digest'> | undefined,
+  found: Pick<Cell, 'rows' | 'digest' | 'absent'> | undefined,
   run: string,
 ): Cell {
   const quarantined = refused && refused.length > 0 ? { quarantined: refused.length } : {}
@@ -194,9 +212,21 @@ function settleCell(
     rows: found?.rows ?? 0,
     ...quarantined,
     ...(found?.digest === undefined ? {} : { digest: found.digest }),
+    ...(found?.absent === undefined ? {} : { absent: found.absent }),
+    ...confirmation(held, state, found),
     run,
     at: new Date().toISOString(),
   }
+}
+
+/** What was confirmed of a cell stays true for as long as the vendor says the same of it. */
+function confirmation(
+  held: Cell | undefined,
+  state: Cell['state'],
+  found: Pick<Cell, 'rows' | 'digest'> | undefined,
+): Pick<Cell, 'confirmed'> {
+  if (held?.confirmed === undefined || held.state !== state || held.digest !== found?.digest) return {}
+  return { confirmed: held.confirmed }
 }
 
 /** `cell`, or the one held before where it says the same. */
@@ -207,4 +237,5 @@ const sameCell = (a: Cell, b: Cell): boolean =>
   a.reason === b.reason &&
   a.rows === b.rows &&
   a.digest === b.digest &&
+  a.absent === b.absent &&
   (a.quarantined ?? 0) === (b.quarantined ?? 0)
