@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { parseDate } from '../market/time.ts'
 
 /** Reads a whole number of at least `least`; for `.option(…, wholeNumber(0))`. */
 export function wholeNumber(least: number): (text: string) => number {
@@ -19,4 +20,13 @@ export function instant(text: string): number {
   const ms = /T.*(Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : NaN
   if (!Number.isNaN(ms)) return ms
   throw new InvalidArgumentError('Expected an instant like 2025-06-02T20:00:00Z.')
+}
+
+/** Reads a day like `2025-06-02`; commander's refusal names the flag. */
+export function day(text: string): string {
+  try {
+    return parseDate(text)
+  } catch {
+    throw new InvalidArgumentError('Expected a day that is in the calendar, like 2025-06-02.')
+  }
 }

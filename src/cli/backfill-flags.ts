@@ -5,7 +5,7 @@ import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { UsageError } from '../core/errors.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
-import { wholeNumber } from './arguments.ts'
+import { day, wholeNumber } from './arguments.ts'
 
 /** Flags that `backfill` and `plan` share. */
 export interface BackfillFlags {
@@ -37,10 +37,12 @@ export function addBackfillFlags(command: Command): Command {
   return command
     .option('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
     .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers)
-    .option('--from <date>', 'first session, YYYY-MM-DD, New York date, inclusive')
-    .option('--to <date>', 'last session, inclusive (default: the last finished one)')
+    .option('--from <date>', 'first session, YYYY-MM-DD, New York date, inclusive', day)
+    .option('--to <date>', 'last session, inclusive (default: the last finished one)', day)
     .addOption(
-      new Option('--date <date>', 'only this session').conflicts(['from', 'to', 'days', 'lastSession']),
+      new Option('--date <date>', 'only this session')
+        .argParser(day)
+        .conflicts(['from', 'to', 'days', 'lastSession']),
     )
     .addOption(
       new Option('--days <n>', 'the last N sessions up to --to').argParser(wholeNumber(1)).conflicts('from'),

@@ -45,6 +45,7 @@ const HINT = 'Symbols look like O:SPY251219C00650000: root, YYMMDD, C or P, stri
  * @throws {UsageError} naming the symbol and what is wrong with it
  */
 export function parseOptionSymbol(symbol: string): OptionContract {
+  if (typeof symbol !== 'string') throw refusal(String(symbol), 'is not a text')
   const body = symbol.startsWith('O:') ? symbol.slice(2) : symbol
   const root = body.slice(0, -TERMS_LENGTH)
   const terms = TERMS.exec(body.slice(root.length))

@@ -93,6 +93,10 @@ describe('formatOptionSymbol', () => {
     expect(() => formatOptionSymbol(terms)).toThrow(`option root '${root}'`)
   })
 
+  test.each([null, undefined, 250, {}])('refuses %j, which is no text', (symbol) => {
+    expect(() => parseOptionSymbol(symbol as string)).toThrow(/is not a text/)
+  })
+
   test('refuses a type that is neither call nor put', () => {
     const terms = { root: 'SPY', expiration: '2025-12-19', type: 'C' as 'call', strike: 1 }
     expect(() => formatOptionSymbol(terms)).toThrow("option type 'C' is not call or put")

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../../core/errors.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
+import { day } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { BareContext } from '../context.ts'
 import { examples } from '../program-text.ts'
@@ -19,8 +20,8 @@ export function register(program: Command, cli: Cli): void {
     .command('calendar')
     .description('sessions of an exchange: dates, opening and closing instants, holidays')
     .option('--exchange <code>', 'market identifier code: XNYS, XCBO, XCME', 'XNYS')
-    .option('--from <date>', 'first day, YYYY-MM-DD (default today)')
-    .option('--to <date>', `last day, inclusive (default ${DEFAULT_DAYS} days after --from)`)
+    .option('--from <date>', 'first day, YYYY-MM-DD (default today)', day)
+    .option('--to <date>', `last day, inclusive (default ${DEFAULT_DAYS} days after --from)`, day)
     .action(cli.bareAction(calendar))
   examples(
     command,

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { SourceName } from '../../pipeline/open-source.ts'
-import { wholeNumber } from '../arguments.ts'
+import { day, wholeNumber } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import type { DiscoverFlags } from '../option-run.ts'
@@ -10,7 +10,7 @@ export function register(program: Command, cli: Cli): void {
   const command = addUnderlyingFlags(
     program.command('discover').description('find the option contracts around the price that expire soon'),
   )
-    .option('--date <date>', "session, YYYY-MM-DD (default: today's, else the next one)")
+    .option('--date <date>', "session, YYYY-MM-DD (default: today's, else the next one)", day)
     .option('--strike-range <ratio>', 'distance of strikes from the price, 0.01 is ±1 %', ratio, 0.01)
     .option('--expiry-days <n>', 'calendar days ahead, inclusive; 0 is the same day', wholeNumber(0), 0)
     .action(

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { day } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { examples } from '../program-text.ts'
@@ -9,7 +10,7 @@ export function register(program: Command, cli: Cli): void {
     program
       .command('stream-options')
       .description('record the minute bars of the contracts that discover found')
-      .requiredOption('--date <date>', 'day of the discovery, YYYY-MM-DD')
+      .requiredOption('--date <date>', 'day of the discovery, YYYY-MM-DD', day)
       .option('--underlying <symbol>', 'stock, fund or index: SPY, SPX', 'SPY'),
   ).action(
     cli.action(

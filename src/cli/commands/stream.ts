@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { day } from '../arguments.ts'
 import { tickers } from '../backfill-flags.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
@@ -13,7 +14,11 @@ export function register(program: Command, cli: Cli): void {
       .requiredOption('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
       .option('--channel <name>', 'AM minute bars (default), A second bars, T trades, Q quotes', channels),
   )
-    .option('--date <date>', 'with --source simulator: the session to play (default: the last finished one)')
+    .option(
+      '--date <date>',
+      'with --source simulator: the session to play (default: the last finished one)',
+      day,
+    )
     .action(
       cli.action(
         async (context: RunContext, flags: StreamFlags) =>

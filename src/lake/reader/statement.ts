@@ -29,7 +29,7 @@ export async function prepareRead(context: StatementContext, sql: string): Promi
     await prepareRead(context, withoutExplain(sql))
     return prepared
   }
-  throw new UsageError(`a ${StatementType[kind] ?? 'foreign'} statement is not allowed`, {
+  throw new UsageError(`this is not allowed here: ${StatementType[kind] ?? 'a foreign statement'}`, {
     hint: READ_ONLY_HINT,
   })
 }
