@@ -24,6 +24,8 @@ export interface SegmentFacts {
   readonly rows: number
   readonly bytes: number
   readonly metadata: Readonly<Record<string, string>>
+  /** Columns in the order of the file, with the SQL type that a reader gives them. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
 }
 
 /** One segment being written. Rows may come in any order: `finish` leaves them sorted, each key once, the last given wins. */

@@ -8,7 +8,8 @@ import { dataPaths, decodeTicker, encodeTicker, type SeriesId } from './layout.t
 import { viewSeries, type SeriesView } from './series-store.ts'
 import { readStamp, type LakeStamp } from './stamp.ts'
 import { statusOf, type SeriesStatus } from './status.ts'
-import { verifySeries, type VerifiedSeries } from './verify.ts'
+import { strayFiles } from './strays.ts'
+import { verifySeries, type VerifiedSeries, type VerifyOptions } from './verify.ts'
 
 /** Which series are meant; nothing given means all. */
 export interface SeriesFilter {
@@ -35,7 +36,9 @@ export interface Lake {
    */
   files(filter?: FilesFilter): Promise<readonly { dataset: DatasetDefinition; files: readonly string[] }[]>
   status(filter?: SeriesFilter): AsyncGenerator<SeriesStatus>
-  verify(filter?: SeriesFilter): AsyncGenerator<VerifiedSeries>
+  verify(filter?: SeriesFilter, options?: VerifyOptions): AsyncGenerator<VerifiedSeries>
+  /** Parquet files below `lake/` that lie in no series' folder, relative to `root`. */
+  strays(): Promise<readonly string[]>
   close(): Promise<void>
 }
 
@@ -66,9 +69,10 @@ export async function openLake(root: string): Promise<Lake> {
     async *status(filter = {}) {
       for (const series of await lake.series(filter)) yield statusOf(await lake.view(series))
     },
-    async *verify(filter = {}) {
-      for (const series of await lake.series(filter)) yield await verifySeries(root, series, engine)
+    async *verify(filter = {}, options = {}) {
+      for (const series of await lake.series(filter)) yield await verifySeries(root, series, engine, options)
     },
+    strays: async () => await strayFiles(root, await lake.series()),
     close: async () => await opened?.close(),
   }
   return lake

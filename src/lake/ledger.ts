@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { LakeMismatchError, IntegrityError } from '../core/errors.ts'
 import { seriesFolder, type SeriesId } from './layout.ts'
@@ -109,6 +110,7 @@ export function parseLedger(text: string, path: string, series: SeriesId): Ledge
   }
   const { schema } = (json ?? {}) as { schema?: { version?: unknown } }
   refuseNewer(path, 'format', schema?.version, LEDGER_VERSION)
+  assertUnedited(text, path, json)
   const parsed = ledgerSchema.safeParse(json)
   if (!parsed.success) throw new IntegrityError(`ledger ${path} is damaged: ${z.prettifyError(parsed.error)}`)
   assertOwn(parsed.data, path, series)
@@ -123,6 +125,18 @@ function refuseNewer(path: string, what: string, found: unknown, known: number):
   })
 }
 
+const CHECKSUM = /,\n {2}"checksum": "([0-9a-f]{64})"\n\}\n$/
+
+/** The last line tells the SHA-256 of everything before it. Ledgers of older versions have none. */
+function assertUnedited(text: string, path: string, json: unknown): void {
+  if (typeof json !== 'object' || json === null || !('checksum' in json)) return
+  const end = CHECKSUM.exec(text)
+  if (end && end[1] === checksumOf(text.slice(0, end.index))) return
+  throw new IntegrityError(`ledger ${path} was changed by something else: its checksum does not match`)
+}
+
+const checksumOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
 /** A ledger that was copied or edited must not lead to files that are not its own. */
 function assertOwn({ dataset, ticker, segments }: Ledger, path: string, series: SeriesId): void {
   if (dataset !== series.dataset.name || ticker !== series.ticker)
@@ -132,7 +146,7 @@ function assertOwn({ dataset, ticker, segments }: Ledger, path: string, series: 
   if (foreign) throw new IntegrityError(`ledger ${path} names ${foreign.path}, which is not its own`)
 }
 
-/** `ledger` as text: cells and segments one per line, cells in order of date. */
+/** `ledger` as text: cells and segments one per line, cells in order of date, a checksum of it all at the end. */
 export function formatLedger(ledger: Ledger): string {
   const { schema, dataset, datasetVersion, ticker, updatedAt, segments, cells } = ledger
   const head = JSON.stringify({ schema, dataset, datasetVersion, ticker, updatedAt }, null, 2).slice(0, -2)
@@ -140,7 +154,8 @@ export function formatLedger(ledger: Ledger): string {
   const cellLines = Object.keys(cells)
     .sort()
     .map((date) => `    ${JSON.stringify(date)}: ${JSON.stringify(cells[date])}`)
-  return `${head},\n  "segments": ${block('[', segmentLines, ']')},\n  "cells": ${block('{', cellLines, '}')}\n}\n`
+  const body = `${head},\n  "segments": ${block('[', segmentLines, ']')},\n  "cells": ${block('{', cellLines, '}')}`
+  return `${body},\n  "checksum": "${checksumOf(body)}"\n}\n`
 }
 
 const block = (open: string, lines: readonly string[], close: string): string =>

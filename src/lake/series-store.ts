@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { messageOf } from '../core/errors.ts'
 import { changedSegments, forgiveDamage, readLedgerFile, readNext } from './commit.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
@@ -17,6 +18,8 @@ export interface SeriesView {
   readonly files: readonly string[]
   /** True when the ledger file was lost or damaged and the view comes from the segments alone. */
   readonly rebuilt: boolean
+  /** What is wrong with the ledger file, where it is there but cannot be believed. */
+  readonly damage?: string
 }
 
 /**
@@ -31,16 +34,17 @@ export async function viewSeries(
   engine: () => Promise<ParquetEngine>,
 ): Promise<SeriesView> {
   const next = await readLastingNext(root, series)
-  let damaged = false
+  let damage: string | undefined
   const held = await readLedgerFile(root, series).catch((error: unknown) => {
-    damaged = true
+    damage = messageOf(error)
     return forgiveDamage(error)
   })
   const cutOff = next && (await viewCutOff(root, series, held, next))
   if (cutOff) return cutOff
   const ledger = held ?? (await rebuildLedger(root, series, engine))
   const files = ledger.segments.map(({ path }) => join(root, path))
-  return { series, ledger, files, rebuilt: damaged || (held === undefined && files.length > 0) }
+  const rebuilt = damage !== undefined || (held === undefined && files.length > 0)
+  return { series, ledger, files, rebuilt, ...(damage === undefined ? {} : { damage }) }
 }
 
 const COMMIT_TRIES = 6

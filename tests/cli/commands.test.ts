@@ -326,6 +326,28 @@ describe('a lake of two sessions', () => {
     expect(existsSync(root)).toBe(false)
   })
 
+  test('verify names a ledger that was lost, and makes it anew when told to', async () => {
+    const ledger = join(dataDir, 'ledger/equity_bars_1m/SPY.json')
+    rmSync(ledger)
+    const lost = await runCliJson(['verify', '--deep'], { here: true, env })
+    expect(lost.document).toMatchObject({
+      deep: true,
+      findings: [{ problem: 'ledger_lost', file: 'ledger/equity_bars_1m/SPY.json' }],
+    })
+    expect(lost.code).toBe(3)
+    const again = await runCliJson(['verify', '--rebuild-ledger'], { here: true, env })
+    const rebuilt = ['ledger/equity_bars_1m/SPY.json']
+    expect(again).toMatchObject({ code: 0, document: { rebuilt, findings: [] } })
+    expect(again.stderr).toContain('made anew from the segments')
+    const nothing = await runHere(['verify', '--rebuild-ledger', '--no-progress'], { env })
+    expect(nothing.stderr).toContain('none was made anew')
+    const stray = join(dataDir, 'lake/copy.parquet')
+    writeFileSync(stray, '')
+    const found = await runHere(['verify', '--no-progress'], { env })
+    expect(found.stdout).toContain('orphan: lake/copy.parquet')
+    rmSync(stray)
+  })
+
   test('verify names a file that was changed, exit 3, and status still reads', async () => {
     const folder = join(dataDir, 'lake/equity_bars_1m/ticker=SPY/month=2025-06')
     const name = readdirSync(folder).find((file) => file.endsWith('.parquet'))!

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DiskError, IntegrityError, SchemaError } from '../../src/core/errors.ts'
 import type { Compression, ParquetEngine, SegmentOptions } from '../../src/lake/engine.ts'
+import { isHeldAs } from '../../src/lake/engines/duckdb-columns.ts'
 import type { DatasetDefinition } from '../../src/market/dataset.ts'
 import { batchOf, only, rowsOf, sampleRows, type Row } from '../lake/engines/samples.ts'
 import { duckdbRows, hyparquetMetadata, hyparquetRows } from './parquet-readers.ts'
@@ -173,7 +174,10 @@ export function parquetEngineContract({ make, dataset, compressions }: EngineUnd
     test('the metadata is back as it was given, unicode and quotes included', async () => {
       const { path } = await write([rows(10)])
       const facts = await engine.inspect(path)
-      expect(facts).toEqual({ rows: 10, bytes: (await stat(path)).size, metadata: METADATA })
+      expect(facts).toMatchObject({ rows: 10, bytes: (await stat(path)).size, metadata: METADATA })
+      expect(facts.columns.map(({ name }) => name)).toEqual(dataset.columns.map(({ name }) => name))
+      const held = dataset.columns.map(({ type }, i) => isHeldAs(type, facts.columns[i]!.type))
+      expect(held).not.toContain(false)
       const { key_value_metadata: pairs = [] } = await hyparquetMetadata(path)
       expect(Object.fromEntries(pairs.map(({ key, value }) => [key, value]))).toMatchObject(METADATA)
     })

@@ -70,7 +70,7 @@ describe('the ledger as a file', () => {
     const lines = formatLedger(sample).split('\n')
     const cells = lines.filter((line) => line.includes('"state"'))
     expect(cells.map((line) => line.trim().slice(0, 12))).toEqual(['"2025-01-02"', '"2025-01-03"'])
-    expect(JSON.parse(formatLedger(sample))).toEqual(sample)
+    expect(JSON.parse(formatLedger(sample))).toMatchObject(sample)
   })
 
   test('torn anywhere, it is refused as damaged and never half believed', () => {
@@ -80,6 +80,24 @@ describe('the ledger as a file', () => {
         expect(() => parse(text.slice(0, length))).toThrow(IntegrityError)
       }),
     )
+  })
+
+  test('changed anywhere by something else, it is refused; one of an older version, without a checksum, is not', () => {
+    const text = formatLedger(sample)
+    const edited = text.replace('"no trades"', '"no trade"')
+    expect(() => parse(edited)).toThrow('its checksum does not match')
+    expect(() => parse(JSON.stringify(JSON.parse(text)))).toThrow('its checksum does not match')
+    const flips = fc.record({ at: fc.nat(text.length - 2), bit: fc.nat(6) })
+    fc.assert(
+      fc.property(flips, ({ at, bit }) => {
+        const flipped = Buffer.from(text)
+        flipped[at]! ^= 1 << bit
+        const now = flipped.toString()
+        if (!now.includes('"checksum": "')) return // then it is an older ledger, as far as anybody can tell
+        expect(() => parse(now)).toThrow()
+      }),
+    )
+    expect(parse(JSON.stringify(sample))).toEqual(sample)
   })
 
   test.each([

@@ -1,8 +1,9 @@
 import { cp, mkdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
+import { openLake } from '../../src/lake/index.ts'
 import { ledgerPath, nextLedgerPath, segmentPath } from '../../src/lake/layout.ts'
 import { formatLedger, parseLedger, type Ledger } from '../../src/lake/ledger.ts'
 import { verifySeries, type Finding } from '../../src/lake/verify.ts'
@@ -225,6 +226,66 @@ describe('verify', () => {
     await askDuckDb(`COPY (FROM read_parquet('${join(root, december)}')) TO '${bare}' (FORMAT parquet)`)
     await disguise(root, december, await readFile(bare))
     expect(await problemsIn(root)).toContain('metadata')
+  })
+
+  test('finds a column that is missing, of another type or not of the dataset', async () => {
+    const root = await recorded()
+    const changed = 'SELECT * EXCLUDE (vwap) REPLACE (open::FLOAT AS open), 1 AS more FROM rows'
+    await disguise(root, january, await rewritten(root, january, changed))
+    const { findings } = await verifySeries(root, BARS, engineOnce, { deep: false })
+    expect(findings.map(({ problem, detail }) => `${problem}: ${detail}`)).toEqual([
+      'schema: column open is FLOAT, not double',
+      'schema: column vwap is missing',
+      'schema: column more is not one of equity_bars_1m',
+    ])
+  })
+
+  test('not deep, reads no rows but finds every other damage: bytes, sizes, places, sums', async () => {
+    const root = await recorded()
+    const quick = async () =>
+      (await verifySeries(root, BARS, engineOnce, { deep: false })).findings.map(({ problem }) => problem)
+    expect(await quick()).toEqual([])
+    const path = join(root, january)
+    const whole = await readFile(path)
+    for (const byte of [4, whole.length >> 1, whole.length - 6]) {
+      const flipped = Buffer.from(whole)
+      flipped[byte]! ^= 1
+      await writeFile(path, flipped)
+      expect(await quick()).toContain('checksum')
+    }
+    await writeFile(path, whole)
+    await editLedger(root, (ledger) => withCell(ledger, { rows: 2 }))
+    expect(await quick()).toEqual(['cell'])
+    await editLedger(root, (ledger) => withSegment(withCell(ledger, { rows: 3 }), { rows: 7 }))
+    expect((await quick()).sort()).toEqual(['cell', 'rows'])
+  })
+
+  test('names the ledger that is lost, torn or was changed by something else', async () => {
+    const root = await recorded()
+    const path = join(root, ledgerPath(BARS))
+    const text = await readFile(path, 'utf8')
+    const damages = [text.slice(0, -20), text.replace('"rows":3', '"rows":4'), text.replaceAll('\n', ' ')]
+    for (const damaged of damages) {
+      await writeFile(path, damaged)
+      expect((await verify(root)).findings).toMatchObject([
+        { problem: 'ledger_lost', file: ledgerPath(BARS), detail: expect.stringContaining(path) as string },
+      ])
+    }
+    await rm(path)
+    expect((await verify(root)).findings).toMatchObject([{ problem: 'ledger_lost', file: ledgerPath(BARS) }])
+  })
+
+  test('finds Parquet files that lie in the folder of no series', async () => {
+    const root = await recorded()
+    const lake = await openLake(root)
+    expect(await lake.strays()).toEqual([])
+    const strays = ['lake/copy.parquet', 'lake/equity_bars_1m/copy.parquet', 'lake/mine/ticker=SPY/x.parquet']
+    for (const path of strays) {
+      await mkdir(dirname(join(root, path)), { recursive: true })
+      await cp(join(root, january), join(root, path))
+    }
+    expect(await lake.strays()).toEqual(strays)
+    await lake.close()
   })
 
   test('changes nothing, whatever it finds', async () => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { EXIT, UsageError, type ExitCode } from '../../core/errors.ts'
+import type { SeriesId } from '../../lake/layout.ts'
 import type { Finding, VerifiedSeries } from '../../lake/verify.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
@@ -7,33 +8,79 @@ import { formatBytes, formatNumber, plural } from '../format.ts'
 import { examples } from '../program-text.ts'
 import { addSeriesFlags, flagsText, heldText, seriesFilter, type SeriesFlags } from '../series-flags.ts'
 
+interface VerifyFlags extends SeriesFlags {
+  readonly deep?: boolean
+  readonly rebuildLedger?: boolean
+}
+
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('verify')
-    .description('read every file again and compare it with the ledger; exit 3 names what differs')
+    .description('compare every file with the ledger: bytes, footer, columns; exit 3 names what differs')
+    .option('--deep', 'read every row as well: order, keys, sessions, values')
+    .option('--rebuild-ledger', 'first make lost or damaged ledgers anew; Parquet files stay as they are')
     .action(cli.action(verify))
   addSeriesFlags(command)
-  examples(command, ['verify', 'the whole lake'], ['verify --ticker SPY --json', 'one ticker, as JSON'])
+  examples(
+    command,
+    ['verify', 'the whole lake'],
+    ['verify --deep --ticker SPY --json', 'every row of one ticker, as JSON'],
+    ['verify --rebuild-ledger', 'after a ledger was lost'],
+  )
 }
 
-async function verify(context: RunContext, only: SeriesFlags): Promise<ExitCode> {
+async function verify(context: RunContext, given: VerifyFlags): Promise<ExitCode> {
   const { config, out, flags, signals } = context
+  const { deep = false, rebuildLedger = false, ...only } = given
   const filter = await seriesFilter(only)
   const { openLake } = await import('../../lake/index.ts')
   const lake = await openLake(config.dataDir)
   try {
     const total = (await lake.series(filter)).length
-    const given = flagsText(only)
-    if (total === 0 && given !== '')
-      throw new UsageError(`nothing recorded matches ${given}`, { hint: await heldText(lake) })
-    const series = await readAll(context, lake.verify(filter), total, signals.immediate)
-    const findings = series.flatMap((verified) => verified.findings)
+    const words = flagsText(only)
+    if (total === 0 && words !== '')
+      throw new UsageError(`nothing recorded matches ${words}`, { hint: await heldText(lake) })
+    const rebuilt = rebuildLedger ? await rebuild(context, await lake.series(filter)) : []
+    const series = await readAll(context, lake.verify(filter, { deep }), total, signals.immediate)
+    const strays = words === '' ? (await lake.strays()).map(strayFinding) : []
+    const findings = [...series.flatMap((verified) => verified.findings), ...strays]
     const sum = totals(series)
-    if (flags.json) out.json('tapelake.verify', 1, { dataDir: config.dataDir, ...sum, findings })
-    else report(context, sum, findings)
+    if (flags.json) {
+      out.json('tapelake.verify', 1, { dataDir: config.dataDir, deep, rebuilt, ...sum, findings })
+    } else report(context, sum, findings)
     return findings.length > 0 ? EXIT.partial : EXIT.ok
   } finally {
     await lake.close()
+  }
+}
+
+async function rebuild(
+  { config, out, signals }: RunContext,
+  series: readonly SeriesId[],
+): Promise<readonly string[]> {
+  const { createEngine } = await import('../../lake/engines/index.ts')
+  const { dataPaths } = await import('../../lake/layout.ts')
+  const { rebuildLedgers } = await import('../../lake/rebuild.ts')
+  const engine = createEngine('duckdb', { tempDirectory: dataPaths(config.dataDir).scratch })
+  try {
+    const rebuilt = await rebuildLedgers(config.dataDir, series, engine, signals.immediate)
+    for (const path of rebuilt) out.note(`${path} was made anew from the segments.`)
+    if (rebuilt.length === 0) out.note('No ledger is lost or damaged; none was made anew.')
+    return rebuilt
+  } finally {
+    await engine.close()
+  }
+}
+
+function strayFinding(file: string): Finding {
+  const [, dataset = '', ticker = ''] = file.split('/')
+  const detail = 'it lies in the folder of no series; it is not part of the lake'
+  return {
+    dataset,
+    ticker: ticker.includes('=') ? ticker.split('=')[1]! : '',
+    file,
+    problem: 'orphan',
+    detail,
   }
 }
 

@@ -25,6 +25,10 @@ export const SQL_TYPES: Readonly<Record<ColumnType, string>> = {
   int_list: 'INTEGER[]',
 }
 
+/** True when values of SQL type `found` are read as the column's own; parquetjs-lite leaves the UTC flag out. */
+export const isHeldAs = (type: ColumnType, found: string): boolean =>
+  found === SQL_TYPES[type] || (type === 'timestamp' && found === 'TIMESTAMP')
+
 /** The vector type of each column type. */
 export function vectorType(duckdb: DuckDbModule, type: ColumnType): DuckDBType {
   switch (type) {

@@ -77,10 +77,14 @@ export class DuckDbEngine implements ParquetEngine {
       const facts = await connection.runAndReadAll(
         `SELECT decode(key), decode(value) FROM parquet_kv_metadata(${file})`,
       )
+      const columns = await connection.runAndReadAll(
+        `SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet(${file}, hive_partitioning = false))`,
+      )
       return {
         rows: Number(rows.getRows()[0]![0]),
         bytes: size,
         metadata: Object.fromEntries(facts.getRows()) as Record<string, string>,
+        columns: columns.getRows().map(([name, type]) => ({ name: String(name), type: String(type) })),
       }
     } catch (error) {
       throw readError(error, [path])
