@@ -1,4 +1,5 @@
 import { EXIT, InterruptedError, LockedError, UsageError, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
@@ -29,13 +30,14 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
   const { config, now } = context
   checkRange(flags, seriesOf(flags), now())
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  await context.telemetry.begin({ command: 'backfill', tickers: seriesOf(flags).map(({ ticker }) => ticker) })
   const watch = await BackfillWatch.start(context)
   const opened = await openHistorySource({
     kind: flags.source,
     settings: config.settings,
     apiKey: config.secrets.polygonApiKey,
     now,
-    events: watch.sourceEvents,
+    events: together(watch.sourceEvents, context.telemetry.sourceEvents),
     patience: context.signals.graceful,
   })
   watch.follow(opened)
@@ -70,7 +72,7 @@ async function recordAll(
       lockWaitMs: (flags.wait ?? 0) * 1000,
       graceful: context.signals.graceful,
       immediate: context.signals.immediate,
-      hooks: watch.hooks,
+      hooks: together(watch.hooks, context.telemetry.backfillHooks),
     })
     watch.stop()
     return await printSummary(context, flags, outcomes, opened.source.calls, problem)

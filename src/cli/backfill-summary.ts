@@ -22,6 +22,7 @@ export async function printSummary(
 ): Promise<ExitCode> {
   const { out, redactor } = context
   const summary = summarize(outcomes, calls)
+  context.telemetry.noteLeft(summary.holes)
   if (context.flags.json) {
     const error =
       problem === undefined

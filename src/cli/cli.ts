@@ -8,6 +8,7 @@ import {
   type GlobalFlags,
   type RunContext,
 } from './context.ts'
+import { asPipelineError, exitCodeOf } from './failure.ts'
 import type { Terminal } from './output.ts'
 import { createSignals, type Signals } from './signals.ts'
 
@@ -68,6 +69,7 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
       handler: Handler<Context, Options, Args>,
       traits: CommandTraits,
       complete: (bare: BareContext) => Promise<Context>,
+      onEnd: (context: Context, exitCode: ExitCode, error?: unknown) => Promise<void>,
     ): CommanderAction =>
     async (...given) => {
       const command = given.at(-1) as Command
@@ -77,17 +79,31 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
       current = createBareContext({ terminal, flags, signals, settingFlags: settingFlags(command, traits) })
       try {
         const args = given.slice(0, -2) as unknown as Args
-        const code = await handler(await complete(current), command.opts() as Options, ...args)
-        const ended = traits.endsBySignal ? undefined : signals.exitCode
-        exitCode = ended ?? code ?? EXIT.ok
+        const context = await complete(current)
+        try {
+          const code = await handler(context, command.opts() as Options, ...args)
+          const ended = traits.endsBySignal ? undefined : signals.exitCode
+          exitCode = ended ?? code ?? EXIT.ok
+          await onEnd(context, exitCode)
+        } catch (error) {
+          await onEnd(context, exitCodeOf(asPipelineError(error, command.name()), signals.exitCode), error)
+          throw error
+        }
       } finally {
         signals.dispose()
       }
     }
 
   return {
-    action: (handler, traits = {}) => wrap(handler, traits, createRunContext),
-    bareAction: (handler, traits = {}) => wrap(handler, traits, (bare) => Promise.resolve(bare)),
+    action: (handler, traits = {}) =>
+      wrap(handler, traits, createRunContext, ({ telemetry }, code, error) => telemetry.end(code, error)),
+    bareAction: (handler, traits = {}) =>
+      wrap(
+        handler,
+        traits,
+        (bare) => Promise.resolve(bare),
+        () => Promise.resolve(),
+      ),
     get current() {
       return current
     },

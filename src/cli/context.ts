@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
 import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
 import { createProgress, type Progress } from './progress.ts'
+import type { RunTelemetry } from './run-telemetry.ts'
 import type { Signals } from './signals.ts'
 
 /** Flags that every command accepts, before or after its name. */
@@ -35,6 +36,8 @@ export interface RunContext extends BareContext {
   readonly redactor: Redactor
   /** Names this run in logs, ledgers and segments, e.g. `20250602T200000Z-1a2b3c`. */
   readonly runId: string
+  /** Follows this run, once it begins to record something. */
+  readonly telemetry: RunTelemetry
   /** The present instant, UTC epoch milliseconds; what TAPELAKE_NOW says, where it is set. */
   readonly now: () => number
   /** Progress on stderr, unless --no-progress or --quiet. */
@@ -94,13 +97,16 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
   const now = () => config.pretendNowMs ?? Date.now()
   const runId = newRunId(now())
   const { stderr } = bare.terminal
+  const logger = await loggerFor(bare, config, redactor, runId)
+  const { RunTelemetry: Telemetry } = await import('./run-telemetry.ts')
   return {
     ...bare,
     config,
     redactor,
     runId,
     now,
-    logger: await loggerFor(bare, config, redactor, runId),
+    logger,
+    telemetry: new Telemetry({ ...bare, config, redactor, runId, logger }),
     progress: ({ total, label }) =>
       createProgress({ enabled: bare.flags.progress && !bare.flags.quiet, total, label, stream: stderr }),
   }

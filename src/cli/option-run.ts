@@ -1,4 +1,5 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths } from '../lake/layout.ts'
@@ -49,12 +50,17 @@ async function withMeans<T>(
   const { settings, dataDir: root } = config
   const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
   await checkDataDir(root, settings.disk.minFreeMb)
+  const { telemetry } = context
+  await telemetry.begin({
+    command: dataset === optionChain ? 'snapshot-chain' : 'discover',
+    tickers: [underlyingNamed(flags.underlying).symbol],
+  })
   const opened = await openHistorySource({
     kind: flags.source,
     settings,
     apiKey: config.secrets.polygonApiKey,
     now,
-    events: sourceLog(logger),
+    events: together(sourceLog(logger), telemetry.sourceEvents),
     patience: signals.graceful,
   })
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })
@@ -86,6 +92,7 @@ export async function runDiscover(context: RunContext, flags: DiscoverFlags): Pr
   return await withMeans(context, flags, optionContracts, async (means) => {
     const request = { underlying, date, strikeRange, expiryDays }
     const result = await discover(request, means, context.signals.immediate)
+    context.telemetry.noteRows(result.discovery.contracts.length, result.refused)
     await printDiscovery(context, result, means.source.calls)
     return result.refused > 0 ? EXIT.partial : EXIT.ok
   })
@@ -136,6 +143,7 @@ export async function runSnapshotChain(context: RunContext, flags: UnderlyingFla
   const underlying = underlyingNamed(flags.underlying)
   return await withMeans(context, flags, optionChain, async (means) => {
     const result = await snapshotChain(underlying, means, context.signals.immediate)
+    context.telemetry.noteRows(result.contracts, result.refused)
     printSnapshot(context, result, means.source.calls)
     return result.refused > 0 ? EXIT.partial : EXIT.ok
   })

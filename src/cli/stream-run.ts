@@ -1,4 +1,5 @@
 import { UsageError, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
@@ -73,12 +74,21 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
   const { config, signals } = context
   refuseSpeed(flags)
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  const { telemetry } = context
+  await telemetry.begin({
+    command: wanted.cluster === 'options' ? 'stream-options' : 'stream',
+    tickers: wanted.series.map(({ ticker }) => ticker),
+  })
   const watch = new StreamWatch(context)
   const claim = await claimFor(context, flags, wanted)
   try {
     const opened = await openStreamVendor({
       ...{ kind: flags.source, cluster: wanted.cluster, settings: config.settings },
-      ...{ apiKey: config.secrets.polygonApiKey, now: context.now, events: watch.sourceEvents },
+      ...{
+        apiKey: config.secrets.polygonApiKey,
+        now: context.now,
+        events: together(watch.sourceEvents, telemetry.sourceEvents),
+      },
       patience: signals.graceful,
       play: { fromMs: playFrom(context, wanted), speed: flags.speed ?? 'max' },
     })
@@ -158,7 +168,7 @@ async function recordFrom(
       times: config.settings.stream,
       graceful: signals.graceful,
       immediate: signals.immediate,
-      hooks: watch.hooks,
+      hooks: together(watch.hooks, context.telemetry.streamHooks),
     })
     return await printStream(context, flags.source, summary)
   } finally {

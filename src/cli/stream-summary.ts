@@ -19,6 +19,7 @@ export async function printStream(
   summary: StreamSummary,
 ): Promise<ExitCode> {
   const { failure } = summary
+  context.telemetry.noteStream(summary)
   if (context.flags.json) printJson(context, source, summary)
   else await printForPeople(context, summary)
   if (failure) throw failure

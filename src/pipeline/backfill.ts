@@ -1,6 +1,6 @@
 import pLimit from 'p-limit'
 import { InterruptedError, messageOf } from '../core/errors.ts'
-import type { Ledger } from '../lake/ledger.ts'
+import type { CellState, Ledger } from '../lake/ledger.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
@@ -34,7 +34,20 @@ export interface BackfillOptions extends SegmentSettings {
 export interface BackfillHooks {
   onPlan?(plan: SeriesPlan): void
   onItem?(series: SeriesId, item: WorkItem, result: ItemResult): void
+  /** Sessions of a work item are settled: their states by date. */
+  onSettled?(series: SeriesId, states: ReadonlyMap<string, CellState>): void
   onMended?(note: string): void
+}
+
+/** Tells the hooks how `dates` stand in `ledger`. */
+export function reportSettled(
+  hooks: BackfillHooks | undefined,
+  series: SeriesId,
+  dates: readonly string[],
+  { cells }: Ledger,
+): void {
+  const known = dates.flatMap((date) => (cells[date] ? [[date, cells[date].state] as const] : []))
+  hooks?.onSettled?.(series, new Map(known))
 }
 
 /** What became of the option contracts of one session. */
@@ -154,6 +167,7 @@ class SeriesRun {
       })
       this.#count(result)
       this.#options.hooks?.onItem?.(this.#plan.series, item, result)
+      reportSettled(this.#options.hooks, this.#plan.series, item.sessions, this.#writer.ledger)
     } catch (error) {
       this.#end(error)
     }

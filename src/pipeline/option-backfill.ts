@@ -4,7 +4,7 @@ import type { CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import { readStamp } from '../lake/stamp.ts'
-import type { BackfillOptions, ContractCounts, SeriesOutcome } from './backfill.ts'
+import { reportSettled, type BackfillOptions, type ContractCounts, type SeriesOutcome } from './backfill.ts'
 import { OptionDayRun, type DayResult } from './option-day.ts'
 import { planOptionSeries, type OptionPlan } from './option-plan.ts'
 import type { SessionRange } from './range.ts'
@@ -63,6 +63,7 @@ async function carryOut(
       const result = await new OptionDayRun(day, { ...options, writer }).record()
       days.set(day.date, result)
       options.hooks?.onItem?.(plan.series, plan.items[i]!, result)
+      reportSettled(options.hooks, plan.series, [day.date], writer.ledger)
       if (result.failed.length > 0 && result.failed.length === result.contracts && result.failure) {
         ending = { stopped: `not asked for: no contract of ${day.date} could be fetched` }
       }

@@ -9,6 +9,7 @@ import { register as doctor } from './doctor.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
 import { register as query } from './query.ts'
+import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
 import { register as status } from './status.ts'
@@ -26,6 +27,7 @@ export const COMMANDS: readonly Register[] = [
   streamOptions,
   query,
   status,
+  runs,
   verify,
   datasets,
   calendar,

@@ -69,6 +69,10 @@ export interface StreamHooks {
   onWaiting?(event: { readonly session: TradingSession; readonly waitMs: number }): void
   onSession?(session: TradingSession): void
   onFeed?: LiveFeedEvents
+  /** Rows came over the socket, `lagMs` after they happened. */
+  onReceived?(event: { readonly rows: number; readonly lagMs: number }): void
+  /** Some times a second: frames that wait to be read, and connections made so far. */
+  onLook?(event: { readonly queuedFrames: number; readonly connections: number }): void
   onHole?(hole: StreamHole): void
   onHoleClosed?(hole: StreamHole): void
   onFlushed?(event: { readonly rows: number; readonly ms: number }): void

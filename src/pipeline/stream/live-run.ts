@@ -155,11 +155,17 @@ export class LiveRun {
   #received({ channel, eventMs, receivedMs }: ReceivedRows): void {
     if (!this.#session) this.#beginByEvent(eventMs[0]!)
     const nowMs = this.#options.ignoreHours ? eventMs : receivedMs
+    const stepMs = this.#options.ignoreHours ? 0 : channel.stepMs
     for (let row = 0; row < eventMs.length; row++) {
       this.#clock.note(eventMs[row]! + channel.stepMs)
       this.#holes.saw(channel, eventMs[row]!)
-      this.#beats.received(1, nowMs[row]! - eventMs[row]! - (this.#options.ignoreHours ? 0 : channel.stepMs))
+      this.#beats.received(1, nowMs[row]! - eventMs[row]! - stepMs)
     }
+    const last = eventMs.length - 1
+    this.#options.hooks?.onReceived?.({
+      rows: eventMs.length,
+      lagMs: nowMs[last]! - eventMs[last]! - stepMs,
+    })
     this.#flusher.noteReceived(eventMs.length)
     const quietMs = this.#stall?.received(this.#clock.nowMs())
     if (quietMs !== undefined) this.#alertStall(`data is back after ${minutes(quietMs)} minutes`, 'info')
@@ -243,6 +249,7 @@ export class LiveRun {
       if (isReplay ? await this.#isReplayOver() : this.#isSessionOver()) return 'session_over'
       this.#flushIfDue()
       this.#beatIfDue()
+      this.#options.hooks?.onLook?.(this.#feed!.stats())
       this.#checkSilence(isReplay)
       this.#holes.repairIfDue(immediate)
       await sleep(LOOK_MS, AbortSignal.any([graceful, immediate])).catch(() => undefined)

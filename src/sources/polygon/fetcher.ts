@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../../core/abort.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
-import { AuthenticationError, ConfigError, RateLimitError } from '../../core/errors.ts'
+import { AuthenticationError, ConfigError, InterruptedError, RateLimitError } from '../../core/errors.ts'
 import { createRedactor, type Redactor } from '../../core/redact.ts'
 import { retry, type RetryEvent } from '../../core/retry.ts'
 import type { Provenance } from '../history.ts'
@@ -42,7 +42,7 @@ export class Fetcher {
       onRetry: (event: RetryEvent) => this.#onRetry(path, event),
     }
     try {
-      return await retry((n) => this.#attempt(path, n, read, signal), retryPolicy, options, signal)
+      return await retry((n) => this.#watched(path, n, read, signal), retryPolicy, options, signal)
     } catch (error) {
       throw this.redactor.error(error)
     }
@@ -66,6 +66,20 @@ export class Fetcher {
   async close(): Promise<void> {
     const transport = await this.#transport
     transport?.close()
+  }
+
+  async #watched<T>(
+    path: string,
+    attempt: number,
+    read: (answer: Answer) => T,
+    signal: AbortSignal,
+  ): Promise<T> {
+    try {
+      return await this.#attempt(path, attempt, read, signal)
+    } catch (error) {
+      if (!(error instanceof InterruptedError)) this.#options.events?.onFailure?.({ path, error, attempt })
+      throw error
+    }
   }
 
   async #attempt<T>(

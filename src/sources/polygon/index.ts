@@ -111,6 +111,7 @@ class PolygonSource implements HistorySource {
   }
 
   #report({ path, table }: SourcePage): void {
+    if (table.rows > 0) this.#events.onRows?.({ path, rows: table.rows })
     for (const [field, count] of table.unknownFields) this.#events.onUnknownField?.({ path, field, count })
     for (const [field, count] of table.wrongTypes) this.#events.onWrongType?.({ path, field, count })
   }

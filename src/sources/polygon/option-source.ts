@@ -145,6 +145,7 @@ class PolygonOptionSource implements OptionSource {
       signal,
     )
     for await (const { batch, table, path: here } of pages) {
+      if (table.rows > 0) this.#events.onRows?.({ path: here, rows: table.rows })
       for (const [field, count] of table.unknownFields)
         this.#events.onUnknownField?.({ path: here, field, count })
       for (const [field, count] of table.wrongTypes) this.#events.onWrongType?.({ path: here, field, count })

@@ -8,6 +8,14 @@ export interface SourceEvents {
   readonly onCall?: (event: { readonly path: string; readonly attempt: number }) => void
   /** An answer arrived whole, whatever its status. */
   readonly onAnswer?: (event: AnswerEvent) => void
+  /** An attempt failed, whether it will be repeated or not. */
+  readonly onFailure?: (event: {
+    readonly path: string
+    readonly error: unknown
+    readonly attempt: number
+  }) => void
+  /** Rows were read from an answer. */
+  readonly onRows?: (event: { readonly path: string; readonly rows: number }) => void
   /** A request failed and will be sent again. */
   readonly onRetry?: (event: {
     readonly path: string

@@ -62,9 +62,9 @@ export async function expectSameLake(
   await expectVerified(root)
 }
 
-/** Files of a data directory but for its locks: the note of who held one last may outlive the holder. */
+/** Files of a data directory but for its locks (the note of who held one may outlive the holder) and its history. */
 const filesKept = async (root: string): Promise<string[]> =>
-  (await filesBelow(root)).filter((name) => !name.startsWith('state/locks/'))
+  (await filesBelow(root)).filter((name) => !/^state\/(locks|runs)\//.test(name))
 
 /** State, rows and digest of every cell; not when and by which run it was settled. */
 const cellsOf = (root: string): Promise<object> =>

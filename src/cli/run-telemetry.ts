@@ -1,0 +1,209 @@
+import { hostname } from 'node:os'
+import { categoryOf, EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import type { LoadedConfig } from '../core/config/index.ts'
+import type { Logger } from '../core/logger.ts'
+import type { Redactor } from '../core/redact.ts'
+import { processStart } from '../lake/process-identity.ts'
+import { RUN_VERSION, type RunLeft, type RunRecord, type RunState, type RunStep } from '../lake/run-record.ts'
+import { pruneRuns, writeRun } from '../lake/run-store.ts'
+import { HOLE_STATES } from '../lake/status.ts'
+import { RunCounters } from '../monitor/run-counters.ts'
+import type { BackfillHooks } from '../pipeline/backfill.ts'
+import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
+import type { SourceEvents } from '../sources/polygon/options.ts'
+import type { Terminal } from './output.ts'
+
+/** A run under way writes its record anew this often: who has not written for long, hangs. */
+const WRITE_EVERY_MS = 5000
+/** Stretches that a run left undone and that its record names. */
+const LEFT_KEPT = 50
+/** Environment variable by which a run tells the runs that it starts which one it is. */
+export const PARENT_RUN = 'TAPELAKE_PARENT_RUN'
+
+/** What a run is about. */
+export interface RunSubject {
+  /** `backfill`, `stream`, … */
+  readonly command: string
+  readonly tickers: readonly string[]
+}
+
+/** What of the world a run's telemetry needs. */
+export interface TelemetryContext {
+  readonly terminal: Terminal
+  readonly config: LoadedConfig
+  readonly redactor: Redactor
+  readonly logger: Logger
+  readonly runId: string
+}
+
+/**
+ * Follows one run of a recording command: counts what it does, keeps its record below `state/runs`. Until
+ * {@link RunTelemetry.begin} nothing is written; a command that records nothing never begins one.
+ */
+export class RunTelemetry {
+  readonly counters = new RunCounters()
+  readonly #context: TelemetryContext
+  readonly #steps: RunStep[] = []
+  readonly #live = new Map<string, () => unknown>()
+  #left: readonly RunLeft[] = []
+  #record: RunRecord | undefined
+  #writing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(context: TelemetryContext) {
+    this.#context = context
+  }
+
+  /** Begins the record of this run. @throws {DiskError} when it cannot be written */
+  async begin({ command, tickers }: RunSubject): Promise<void> {
+    const { terminal, config, runId } = this.#context
+    const startedAt = new Date().toISOString()
+    this.#record = {
+      ...{ schema: { name: 'tapelake.run', version: RUN_VERSION }, id: runId, command },
+      commandLine: [...terminal.argv],
+      parent: terminal.env[PARENT_RUN] || null,
+      ...{ pid: process.pid, processStart: (await processStart(process.pid)) ?? null, host: hostname() },
+      ...{ state: 'running', exitCode: null, startedAt, updatedAt: startedAt, endedAt: null, durationMs: 0 },
+      tickers: [...new Set(tickers)],
+      ...{ rows: 0, rowsFetched: 0, rowsStreamed: 0, bytesFetched: 0, calls: 0, retries: 0 },
+      ...{ quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
+      ...{ left: [], leftSessions: 0, steps: [], live: {} },
+    }
+    await writeRun(config.dataDir, this.#presentClean())
+    await pruneRuns(config.dataDir)
+    this.#timer = setInterval(() => this.#refresh(), WRITE_EVERY_MS)
+    this.#timer.unref()
+  }
+
+  /** Ends the record, if one was begun. Never throws: what the run did counts, not whether it could be noted. */
+  async end(exitCode: ExitCode, error: unknown): Promise<void> {
+    if (!this.#record) return
+    clearInterval(this.#timer)
+    await this.#writing
+    if (error !== undefined) this.counters.countFailure(error)
+    const endedAt = new Date().toISOString()
+    const state = stateOf(exitCode)
+    this.#record = { ...this.#record, state, exitCode, endedAt, error: this.#endingOf(error, endedAt) }
+    await this.#write(this.#presentClean())
+  }
+
+  /** `name` and what `look` gives go into the record whenever it is written: plain data, small. */
+  watch(name: string, look: () => unknown): void {
+    this.#live.set(name, look)
+  }
+
+  /** What the run left undone. */
+  noteLeft(left: readonly RunLeft[]): void {
+    this.#left = left
+  }
+
+  /** One more step of the run is over. */
+  noteStep(step: RunStep): void {
+    this.#steps.push(step)
+  }
+
+  /** Counts requests and what comes of them. */
+  readonly sourceEvents: SourceEvents = {
+    onCall: ({ attempt }) => {
+      this.counters.calls++
+      if (attempt > 1) this.counters.retries++
+    },
+    onAnswer: ({ bytes }) => {
+      this.counters.bytesFetched += bytes
+    },
+    onRows: ({ rows }) => {
+      this.counters.rowsFetched += rows
+    },
+    onFailure: ({ error }) => void this.counters.countFailure(error),
+  }
+
+  /** Counts what a backfill records. */
+  readonly backfillHooks: BackfillHooks = {
+    onItem: (_series, _item, { rows, refused, duplicates }) => {
+      this.counters.rows += rows
+      this.counters.duplicates += duplicates
+      this.counters.countRefused(refused)
+    },
+    onSettled: (_series, states) => {
+      for (const state of states.values()) this.counters.countSessions(state, 1)
+    },
+  }
+
+  /** Counts what a stream records. */
+  readonly streamHooks: StreamHooks = {
+    onFlushed: ({ rows }) => {
+      this.counters.rows += rows
+    },
+    onProblem: (_what, error) => void this.counters.countFailure(error),
+    onReceived: ({ rows }) => {
+      this.counters.rowsStreamed += rows
+    },
+  }
+
+  /** Rows recorded, and rows refused, where nothing else counts them. */
+  noteRows(rows: number, refused: number): void {
+    this.counters.rows += rows
+    this.counters.countRefused(refused)
+  }
+
+  /** What a stream left behind. */
+  noteStream({ cells, refused }: Pick<StreamSummary, 'cells' | 'refused'>): void {
+    this.counters.countRefused(refused)
+    for (const { state } of cells) this.counters.countSessions(state, 1)
+    const open = cells.filter(({ state }) => HOLE_STATES.has(state))
+    this.noteLeft(open.map(({ date, ...cell }) => ({ ...cell, from: date, to: date, sessions: 1 })))
+  }
+
+  #present(): RunRecord {
+    const { counters } = this
+    const { calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates } =
+      counters
+    const record = this.#record!
+    const nowMs = Date.now()
+    return {
+      ...record,
+      updatedAt: new Date(nowMs).toISOString(),
+      durationMs: Math.max(0, nowMs - Date.parse(record.startedAt)),
+      ...{ calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates },
+      sessions: { ...counters.sessions },
+      errors: { ...counters.errors },
+      failures: [...counters.failures],
+      left: this.#left.slice(0, LEFT_KEPT),
+      leftSessions: this.#left.reduce((sum, { sessions }) => sum + sessions, 0),
+      steps: this.#steps,
+      live: Object.fromEntries([...this.#live].map(([name, look]) => [name, look()])),
+    }
+  }
+
+  #presentClean(): RunRecord {
+    return this.#context.redactor.value(this.#present()) as RunRecord
+  }
+
+  #refresh(): void {
+    this.#writing ??= this.#write(this.#presentClean()).finally(() => (this.#writing = undefined))
+  }
+
+  async #write(record: RunRecord): Promise<void> {
+    const { config, logger } = this.#context
+    await writeRun(config.dataDir, record).catch((error: unknown) =>
+      logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`),
+    )
+  }
+
+  #endingOf(error: unknown, at: string): RunRecord['error'] {
+    if (error === undefined) return null
+    const code = isPipelineError(error) ? error.code : 'INTERNAL'
+    const hint = isPipelineError(error) ? error.hint : undefined
+    return {
+      ...{ at, category: categoryOf(error), code, message: messageOf(error) },
+      ...(hint === undefined ? {} : { hint }),
+    }
+  }
+}
+
+/** How a run that ended with `exitCode` stands. */
+function stateOf(exitCode: ExitCode): RunState {
+  if (exitCode === EXIT.ok) return 'ok'
+  if (exitCode === EXIT.partial || exitCode === EXIT.budget) return 'partial'
+  return exitCode === EXIT.sigint || exitCode === EXIT.sigterm ? 'interrupted' : 'failed'
+}

@@ -1,0 +1,80 @@
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { makeFolder, replaceFile } from './durable.ts'
+import { dataPaths } from './layout.ts'
+import { processStart } from './process-identity.ts'
+import { runRecordSchema, type RunRecord } from './run-record.ts'
+
+/** Runs that are kept; the oldest go first. */
+export const RUNS_KEPT = 1000
+/** Nobody prunes for less than this many too many: it reads the folder. */
+const PRUNE_SLACK = 50
+const ID = /^[\w.-]{1,100}$/
+/** A run of another machine that has not written for so long is taken to be dead: its process cannot be seen. */
+const FOREIGN_SILENCE_MS = 10 * 60_000
+
+const folderOf = (root: string): string => join(dataPaths(root).state, 'runs')
+
+/** Writes the record of a run. A crash leaves the old one or the new one. @throws {DiskError} */
+export async function writeRun(root: string, record: RunRecord): Promise<void> {
+  const folder = folderOf(root)
+  await makeFolder(folder)
+  await replaceFile(join(folder, `${record.id}.json`), `${JSON.stringify(record, null, 2)}\n`)
+}
+
+/** The run called `id`, as it stands now; undefined: there is none, or its record is damaged. */
+export async function readRun(root: string, id: string): Promise<RunRecord | undefined> {
+  if (!ID.test(id)) return undefined
+  const record = await readRecord(join(folderOf(root), `${id}.json`))
+  return record && (await asItStands(record))
+}
+
+/** All runs that are kept, newest first, as they stand now. Damaged records are left out. */
+export async function listRuns(root: string): Promise<RunRecord[]> {
+  const folder = folderOf(root)
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.json'))
+  const records = await Promise.all(names.map((name) => readRecord(join(folder, name))))
+  const known = records.filter((record) => record !== undefined)
+  return await Promise.all(known.sort(newestFirst).map(asItStands))
+}
+
+/** Removes the oldest records beyond `keep`, once there are a good few of them. */
+export async function pruneRuns(root: string, keep: number = RUNS_KEPT): Promise<void> {
+  const folder = folderOf(root)
+  const names = await readdir(folder).catch(() => [])
+  if (names.length <= keep + PRUNE_SLACK) return
+  const runs = await listRuns(root)
+  const ended = runs.slice(keep).filter(({ state }) => state !== 'running')
+  await Promise.all(ended.map(({ id }) => rm(join(folder, `${id}.json`), { force: true })))
+}
+
+const newestFirst = (a: RunRecord, b: RunRecord): number =>
+  Date.parse(b.startedAt) - Date.parse(a.startedAt) || (a.id < b.id ? 1 : -1)
+
+async function readRecord(path: string): Promise<RunRecord | undefined> {
+  try {
+    return runRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+async function asItStands(record: RunRecord): Promise<RunRecord> {
+  if (record.state !== 'running') return record
+  if (await isAlive(record)) {
+    return { ...record, durationMs: Math.max(0, Date.now() - Date.parse(record.startedAt)) }
+  }
+  return { ...record, state: 'died' }
+}
+
+async function isAlive({ pid, processStart: started, host, updatedAt }: RunRecord): Promise<boolean> {
+  if (host !== hostname()) return Date.now() - Date.parse(updatedAt) < FOREIGN_SILENCE_MS
+  if (started !== null) return (await processStart(pid)) === started
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
