@@ -62,6 +62,8 @@ export interface Batch {
   readonly schema: readonly ColumnSchema[]
   readonly columns: Readonly<Record<string, ColumnData>>
   readonly origin?: Origin
+  /** The JSON text of a row exactly as the source sent it, where that is still at hand. It keeps the answer alive. */
+  readonly sentText?: (row: number) => string
 }
 
 /**
@@ -114,7 +116,18 @@ export function takeRows(batch: Batch, rows: ArrayLike<number>): Batch {
   for (const { name, type } of batch.schema) {
     columns[name] = takeColumn(type, batch.columns[name]!, rows)
   }
-  return { ...batch, length: rows.length, columns }
+  return { ...batch, length: rows.length, columns, ...sentTexts(batch, (row) => rows[row]!) }
+}
+
+function sentTexts({ sentText }: Batch, rowOf: (row: number) => number): Pick<Batch, 'sentText'> {
+  return sentText ? { sentText: (row) => sentText(rowOf(row)) } : {}
+}
+
+/** `batch` without its texts as sent, for those who keep it: the answers that they stand in can be freed. */
+export function withoutSentText(batch: Batch): Batch {
+  if (!batch.sentText) return batch
+  const { sentText: _, ...rest } = batch
+  return rest
 }
 
 function takeColumn(type: ColumnType, data: ColumnData, rows: ArrayLike<number>): ColumnData {
@@ -172,7 +185,7 @@ export function sliceBatch(batch: Batch, from: number, to: number): Batch {
       columns[name] = (data as Float64Array).subarray(from, to)
     }
   }
-  return { ...batch, length: to - from, columns }
+  return { ...batch, length: to - from, columns, ...sentTexts(batch, (row) => from + row) }
 }
 
 /**
@@ -194,7 +207,7 @@ export function concatBatches(batches: readonly Batch[]): Batch {
       length,
     )
   }
-  return { ...first, length, columns }
+  return { ...withoutSentText(first), length, columns }
 }
 
 function assertSameSchema(first: Batch, other: Batch): void {

@@ -1,8 +1,9 @@
-import { readFile, readdir, rm } from 'node:fs/promises'
+import { readFile, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { rowAt, type Batch } from '../core/batch.ts'
+import { IntegrityError } from '../core/errors.ts'
 import type { Refusal } from '../core/flow.ts'
-import { makeFolder, replaceFile } from './durable.ts'
+import { makeFolder, onDisk, replaceFile } from './durable.ts'
 import { quarantinePath, type SeriesId } from './layout.ts'
 
 /** One refused row: what it was, which rule it broke, and which request brought it. */
@@ -11,22 +12,29 @@ export interface QuarantinedRow {
   readonly reason: string
   /** Values as parsed; 64-bit integers as decimal strings, missing ones null. */
   readonly row: Readonly<Record<string, unknown>>
+  /** The row's JSON text as the source sent it, where it sent any. */
+  readonly sent?: string
   readonly source: string | null
   readonly request: string | null
   readonly requestId: string | null
   readonly run: string
+  /** When it was refused, UTC; older tapelakes did not note it. */
+  readonly at?: string
 }
 
 /** Refused rows of `batch` as quarantine keeps them. */
 export function quarantinedRows(batch: Batch, refusals: readonly Refusal[], run: string): QuarantinedRow[] {
+  const at = new Date().toISOString()
   return refusals.map(({ row, rule, reason }) => ({
     rule,
     reason,
     row: plain(rowAt(batch, row)),
+    ...(batch.sentText && { sent: batch.sentText(row) }),
     source: batch.origin?.source ?? null,
     request: batch.origin?.request ?? null,
     requestId: batch.origin?.requestId ?? null,
     run,
+    at,
   }))
 }
 
@@ -38,7 +46,10 @@ function plain(row: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(entries) as Record<string, unknown>
 }
 
-/** Replaces the quarantine of one cell by `rows`; none removes it. */
+/**
+ * Replaces the quarantine of one cell by `rows`; none removes it. The same rows as before, whichever run brought
+ * them, leave the file as it is.
+ */
 export async function writeQuarantine(
   root: string,
   series: SeriesId,
@@ -46,22 +57,68 @@ export async function writeQuarantine(
   rows: readonly QuarantinedRow[],
 ): Promise<void> {
   const path = join(root, quarantinePath(series, sessionDate))
-  if (rows.length === 0) return await rm(path, { force: true })
+  if (rows.length === 0) return await onDisk(path, () => rm(path, { force: true }))
+  const held = await readQuarantine(root, series, sessionDate).catch(() => [])
+  if (held.length === rows.length && held.every((row, i) => contentOf(row) === contentOf(rows[i]!))) return
   await makeFolder(dirname(path))
   await replaceFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
 }
 
-/** The refused rows of one cell, in the order of arrival. */
+/**
+ * Makes the quarantine of one cell hold `rows` besides what it holds, until the returned function is called, which
+ * leaves `rows` alone. A commit adds before it and takes out after it: a crash in between keeps a row too many,
+ * never one too few.
+ */
+export async function growQuarantine(
+  root: string,
+  series: SeriesId,
+  sessionDate: string,
+  rows: readonly QuarantinedRow[],
+): Promise<() => Promise<void>> {
+  const held = await readQuarantine(root, series, sessionDate)
+  const known = new Set(rows.map(contentOf))
+  const leaving = held.filter((row) => !known.has(contentOf(row)))
+  await writeQuarantine(root, series, sessionDate, [...leaving, ...rows])
+  return async () => {
+    if (leaving.length > 0) await writeQuarantine(root, series, sessionDate, rows)
+  }
+}
+
+/** What a refused row says, apart from when it came and by which request. */
+const contentOf = ({ rule, reason, row, sent, source }: QuarantinedRow): string =>
+  JSON.stringify([rule, reason, row, sent, source])
+
+/**
+ * The refused rows of one cell, in the order of arrival.
+ *
+ * @throws {IntegrityError} when the file is not what tapelake wrote
+ */
 export async function readQuarantine(
   root: string,
   series: SeriesId,
   sessionDate: string,
 ): Promise<QuarantinedRow[]> {
-  const text = await readFile(join(root, quarantinePath(series, sessionDate)), 'utf8').catch(() => '')
+  const path = join(root, quarantinePath(series, sessionDate))
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return ''
+    throw error
+  })
   return text
     .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as QuarantinedRow)
+    .map((line, i) => [line, i + 1] as const)
+    .filter(([line]) => line !== '')
+    .map(([line, number]) => parseRow(line, `${path}:${number}`))
+}
+
+function parseRow(line: string, place: string): QuarantinedRow {
+  try {
+    return JSON.parse(line) as QuarantinedRow
+  } catch (cause) {
+    throw new IntegrityError(`${place} is not whole JSON`, {
+      cause,
+      hint: 'Restore the file from a backup, or move it out of the quarantine folder.',
+    })
+  }
 }
 
 /** Sessions of a series that have refused rows, in order. */
@@ -72,4 +129,16 @@ export async function quarantinedSessions(root: string, series: SeriesId): Promi
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => name.slice(0, -'.jsonl'.length))
     .sort()
+}
+
+/** When the refused rows of a cell were written last, or undefined where it has none. */
+export async function quarantinedAt(
+  root: string,
+  series: SeriesId,
+  sessionDate: string,
+): Promise<Date | undefined> {
+  return await stat(join(root, quarantinePath(series, sessionDate))).then(
+    ({ mtime }) => mtime,
+    () => undefined,
+  )
 }

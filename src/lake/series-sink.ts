@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import { concatBatches, type Batch, type Origin } from '../core/batch.ts'
+import { concatBatches, withoutSentText, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
 import type { Sink } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'
@@ -45,7 +45,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const { dataset } = this.#writer.options.series
     if (!this.#streams) {
       this.#assertExpected(sessionDates(dataset, batch))
-      this.#held.push(batch)
+      this.#held.push(withoutSentText(batch))
       return
     }
     for (const { date, rows } of sessionRuns(dataset, batch)) {

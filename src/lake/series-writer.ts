@@ -3,7 +3,7 @@ import { announceCommit, publishCommit } from './commit.ts'
 import type { Cell, Ledger } from './ledger.ts'
 import { dataPaths, encodeTicker, type SeriesId } from './layout.ts'
 import { takeLock, type Lock } from './lock.ts'
-import { writeQuarantine } from './quarantine.ts'
+import { growQuarantine } from './quarantine.ts'
 import { recoverSeries } from './recovery.ts'
 import {
   NO_ROWS,
@@ -122,9 +122,10 @@ export class SeriesWriter implements SinkHost {
     const { staged } = received
     const cells = this.#settleCells(settlement, received)
     const changed = [...cells].some(([date, cell]) => this.#ledger.cells[date] !== cell)
+    const shrink: (() => Promise<void>)[] = []
     for (const [date, { refused }] of settlement) {
       const matches = (refused?.length ?? 0) === (cells.get(date)?.quarantined ?? 0)
-      if (refused && matches) await writeQuarantine(root, series, date, refused)
+      if (refused && matches) shrink.push(await growQuarantine(root, series, date, refused))
     }
     if (changed || staged.length > 0) {
       const next = this.#nextLedger(cells, staged)
@@ -133,6 +134,7 @@ export class SeriesWriter implements SinkHost {
       this.#ledger = next
       await this.#publish(staged.map(({ segment }) => segment.path))
     }
+    for (const leave of shrink) await leave()
     const rows = staged.reduce((sum, { segment }) => sum + segment.rows, 0)
     const bytes = staged.reduce((sum, { segment }) => sum + segment.bytes, 0)
     return { cells, rows, bytes }

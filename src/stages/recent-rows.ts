@@ -1,4 +1,4 @@
-import { concatBatches, type Batch } from '../core/batch.ts'
+import { concatBatches, withoutSentText, type Batch } from '../core/batch.ts'
 import { dedupLastWins, rowComparator, type RowComparator } from '../core/sort.ts'
 
 /** The rows that a flow yielded lately. */
@@ -26,7 +26,7 @@ export function createRecentRows(key: readonly string[], windowRows: number): Re
   let parts: Batch[] = []
 
   const remember = (batch: Batch): void => {
-    parts.push(batch)
+    parts.push(withoutSentText(batch))
     joinSmall()
     forgetOldest()
   }

@@ -25,6 +25,7 @@ describe('quarantine', () => {
       ...{ rule: 'high_below_low', reason: 'row 1', run: 'run-1' },
       ...{ source: 'simulator', request: '/v2/aggs/test', requestId: 'req-1' },
       row: barRows('2025-01-03', 470, 2)[1],
+      at: expect.stringMatching(/^\d{4}-.*Z$/) as string,
     })
   })
 

@@ -8,6 +8,7 @@ import { register as discover } from './discover.ts'
 import { register as doctor } from './doctor.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
+import { register as quarantine } from './quarantine.ts'
 import { register as query } from './query.ts'
 import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Register[] = [
   status,
   runs,
   verify,
+  quarantine,
   datasets,
   calendar,
   simulator,

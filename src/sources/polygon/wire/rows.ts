@@ -56,7 +56,9 @@ export function toBatch(
     else if (name === 'ticker') columns[name] = constantString(envelope.ticker ?? ticker, table.rows)
     else columns[name] = nullColumn(column, table.rows)
   }
-  return { dataset: dataset.name, length: table.rows, schema: dataset.columns, columns, origin }
+  const { rowText } = table
+  const sent = rowText ? { sentText: rowText } : {}
+  return { dataset: dataset.name, length: table.rows, schema: dataset.columns, columns, origin, ...sent }
 }
 
 function nullColumn({ type }: ColumnDefinition, rows: number): ColumnData {

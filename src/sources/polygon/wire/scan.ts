@@ -21,6 +21,8 @@ export interface WireTable {
   readonly unknownFields: ReadonlyMap<string, number>
   /** Values that were not of their field's type and became null: name → times seen. */
   readonly wrongTypes: ReadonlyMap<string, number>
+  /** The JSON text of a row as it stands in the document; absent where rows came from several documents. */
+  readonly rowText?: (row: number) => string
 }
 
 /** Names of unknown fields remembered one by one; more are counted together. */
@@ -97,6 +99,8 @@ export class RowScanner {
   #rows = 0
   #capacity = 0
   #wrongRows = 0
+  /** Where each row begins, of rows of one document. */
+  #starts: Uint32Array | undefined
 
   constructor(cursor: JsonCursor, fields: readonly WireField[]) {
     this.#cursor = cursor
@@ -118,6 +122,7 @@ export class RowScanner {
   /** Reads the value of `results`. */
   results(): void {
     const cursor = this.#cursor
+    this.#starts = new Uint32Array(0)
     if (cursor.peek() === BYTE.n) return cursor.literal('null')
     if (cursor.peek() === BYTE.openBrace) return this.#row()
     if (!cursor.takeIf(BYTE.openBracket))
@@ -132,6 +137,7 @@ export class RowScanner {
     if (this.#rows === this.#capacity) this.#grow()
     const row = this.#rows++
     const cursor = this.#cursor
+    if (this.#starts) this.#starts[row] = cursor.pos
     if (!cursor.takeIf(BYTE.openBrace)) {
       cursor.skipValue() // a row of nulls: validation refuses it, and it is counted here
       this.#wrongRows++
@@ -153,6 +159,10 @@ export class RowScanner {
     const expected = Math.ceil(this.#cursor.bytes.length / MIN_BYTES_PER_ROW) + 1
     this.#capacity = this.#capacity === 0 ? expected : this.#capacity * 2
     for (const field of this.#asked) field.builder?.grow(this.#capacity)
+    if (!this.#starts) return
+    const grown = new Uint32Array(this.#capacity)
+    grown.set(this.#starts)
+    this.#starts = grown
   }
 
   /** Reads the name at the cursor, which most probably is the one met at this place in the last row. */
@@ -193,7 +203,21 @@ export class RowScanner {
       columns: new Map(this.#asked.map(({ name, builder }) => [name, builder!.finish(rows)])),
       unknownFields: new Map(met.filter(({ builder }) => !builder).map(({ name, seen }) => [name, seen])),
       wrongTypes,
+      ...this.#rowTexts(),
     }
+  }
+
+  #rowTexts(): Pick<WireTable, 'rowText'> {
+    const starts = this.#starts
+    const { bytes } = this.#cursor
+    if (!starts) return {}
+    const rowText = (row: number): string => {
+      const cursor = new JsonCursor(bytes)
+      cursor.pos = starts[row]!
+      cursor.skipValue()
+      return bytes.toString('utf8', starts[row], cursor.pos)
+    }
+    return { rowText }
   }
 }
 
