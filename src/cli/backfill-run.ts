@@ -13,9 +13,10 @@ import { announce, checkRange, plan, rangeResolver } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
+import type { MetricsFlags } from './metrics-flags.ts'
 
 /** Flags of `backfill`. */
-export interface RecordFlags extends BackfillFlags {
+export interface RecordFlags extends BackfillFlags, MetricsFlags {
   readonly plan?: boolean
   readonly dryRun?: boolean
   readonly wait?: number
@@ -30,7 +31,11 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
   const { config, now } = context
   checkRange(flags, seriesOf(flags), now())
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
-  await context.telemetry.begin({ command: 'backfill', tickers: seriesOf(flags).map(({ ticker }) => ticker) })
+  await context.telemetry.begin({
+    command: 'backfill',
+    tickers: seriesOf(flags).map(({ ticker }) => ticker),
+    metrics: flags,
+  })
   const watch = await BackfillWatch.start(context)
   const opened = await openHistorySource({
     kind: flags.source,

@@ -14,10 +14,11 @@ import { snapshotChain, type SnapshotResult } from '../pipeline/snapshot-chain.t
 import type { OptionSource, PriceBasis } from '../sources/options.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
+import type { MetricsFlags } from './metrics-flags.ts'
 import { sourceLog } from './source-log.ts'
 
 /** Flags that `discover` and `snapshot-chain` share. */
-export interface UnderlyingFlags {
+export interface UnderlyingFlags extends MetricsFlags {
   readonly underlying: string
   readonly source: SourceName
   readonly wait?: number
@@ -54,6 +55,7 @@ async function withMeans<T>(
   await telemetry.begin({
     command: dataset === optionChain ? 'snapshot-chain' : 'discover',
     tickers: [underlyingNamed(flags.underlying).symbol],
+    metrics: flags,
   })
   const opened = await openHistorySource({
     kind: flags.source,

@@ -5,13 +5,18 @@ import type { Logger } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
 import { processStart } from '../lake/process-identity.ts'
 import { RUN_VERSION, type RunLeft, type RunRecord, type RunState, type RunStep } from '../lake/run-record.ts'
-import { pruneRuns, writeRun } from '../lake/run-store.ts'
+import { CELL_STATES } from '../lake/ledger.ts'
+import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
+import type { RunGauges } from '../monitor/metrics.ts'
 import { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
+import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
-import type { Terminal } from './output.ts'
+import type { MetricsFlags } from './metrics-flags.ts'
+import type { Output, Terminal } from './output.ts'
+import { RunMetrics } from './run-metrics.ts'
 
 /** A run under way writes its record anew this often: who has not written for long, hangs. */
 const WRITE_EVERY_MS = 5000
@@ -25,11 +30,14 @@ export interface RunSubject {
   /** `backfill`, `stream`, … */
   readonly command: string
   readonly tickers: readonly string[]
+  /** Where to show metrics, if anywhere. */
+  readonly metrics?: MetricsFlags
 }
 
 /** What of the world a run's telemetry needs. */
 export interface TelemetryContext {
   readonly terminal: Terminal
+  readonly out: Output
   readonly config: LoadedConfig
   readonly redactor: Redactor
   readonly logger: Logger
@@ -45,6 +53,12 @@ export class RunTelemetry {
   readonly #context: TelemetryContext
   readonly #steps: RunStep[] = []
   readonly #live = new Map<string, () => unknown>()
+  readonly #startedMs = Date.now()
+  #metrics: RunMetrics | undefined
+  #lastSuccessMs: number | undefined
+  #queueDepth = 0
+  #lagMs: number | undefined
+  #reconnects = 0
   #left: readonly RunLeft[] = []
   #record: RunRecord | undefined
   #writing: Promise<void> | undefined
@@ -54,8 +68,14 @@ export class RunTelemetry {
     this.#context = context
   }
 
-  /** Begins the record of this run. @throws {DiskError} when it cannot be written */
-  async begin({ command, tickers }: RunSubject): Promise<void> {
+  /**
+   * Begins the record of this run, and shows its metrics where asked to.
+   *
+   * @throws {DiskError} when the record or the metrics cannot be written
+   * @throws {ConfigError} when the port for metrics cannot be had
+   */
+  async begin({ command, tickers, metrics = {} }: RunSubject): Promise<void> {
+    await this.#showMetrics(command, metrics)
     const { terminal, config, runId } = this.#context
     const startedAt = new Date().toISOString()
     this.#record = {
@@ -77,7 +97,7 @@ export class RunTelemetry {
 
   /** Ends the record, if one was begun. Never throws: what the run did counts, not whether it could be noted. */
   async end(exitCode: ExitCode, error: unknown): Promise<void> {
-    if (!this.#record) return
+    if (!this.#record) return await this.#metrics?.stop()
     clearInterval(this.#timer)
     await this.#writing
     if (error !== undefined) this.counters.countFailure(error)
@@ -85,6 +105,8 @@ export class RunTelemetry {
     const state = stateOf(exitCode)
     this.#record = { ...this.#record, state, exitCode, endedAt, error: this.#endingOf(error, endedAt) }
     await this.#write(this.#presentClean())
+    if (exitCode === EXIT.ok) this.#lastSuccessMs = Date.parse(endedAt)
+    await this.#metrics?.stop()
   }
 
   /** `name` and what `look` gives go into the record whenever it is written: plain data, small. */
@@ -108,8 +130,9 @@ export class RunTelemetry {
       this.counters.calls++
       if (attempt > 1) this.counters.retries++
     },
-    onAnswer: ({ bytes }) => {
+    onAnswer: ({ bytes, path, ms }) => {
       this.counters.bytesFetched += bytes
+      this.#metrics?.observeRequest(endpointFamily(path), ms)
     },
     onRows: ({ rows }) => {
       this.counters.rowsFetched += rows
@@ -135,8 +158,13 @@ export class RunTelemetry {
       this.counters.rows += rows
     },
     onProblem: (_what, error) => void this.counters.countFailure(error),
-    onReceived: ({ rows }) => {
+    onReceived: ({ rows, lagMs }) => {
       this.counters.rowsStreamed += rows
+      this.#lagMs = lagMs
+    },
+    onLook: ({ queuedFrames, connections }) => {
+      this.#queueDepth = queuedFrames
+      this.#reconnects = Math.max(0, connections - 1)
     },
   }
 
@@ -152,6 +180,31 @@ export class RunTelemetry {
     for (const { state } of cells) this.counters.countSessions(state, 1)
     const open = cells.filter(({ state }) => HOLE_STATES.has(state))
     this.noteLeft(open.map(({ date, ...cell }) => ({ ...cell, from: date, to: date, sessions: 1 })))
+  }
+
+  async #showMetrics(command: string, flags: MetricsFlags): Promise<void> {
+    const { config, logger, out, terminal } = this.#context
+    const { metricsPort, metricsTextfile } = flags
+    if (metricsPort === undefined && metricsTextfile === undefined) return
+    const runs = await listRuns(config.dataDir)
+    const good = runs.find((run) => run.command === command && run.state === 'ok')
+    if (good?.endedAt) this.#lastSuccessMs = Date.parse(good.endedAt)
+    this.#metrics = await RunMetrics.start({
+      ...{ flags, command, logger, host: config.settings.metrics.host, cwd: terminal.cwd },
+      ...{ counters: this.counters, gauges: () => this.#gauges(), sessionStates: CELL_STATES },
+    })
+    if (this.#metrics?.url) out.note(`metrics: ${this.#metrics.url}`)
+  }
+
+  #gauges(): RunGauges {
+    return {
+      durationMs: Date.now() - this.#startedMs,
+      ...{ queueDepth: this.#queueDepth, streamLagMs: this.#lagMs, reconnects: this.#reconnects },
+      breakers: {},
+      ...{ budgetRemaining: undefined, budgetLimit: undefined },
+      lastSuccessMs: this.#lastSuccessMs,
+      exitCode: this.#record?.exitCode ?? undefined,
+    }
   }
 
   #present(): RunRecord {

@@ -1,9 +1,10 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { CHANNEL_NAMES, type ChannelName } from '../pipeline/stream/channels.ts'
+import { addMetricsFlags, type MetricsFlags } from './metrics-flags.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
 
 /** Flags that `stream` and `stream-options` share. */
-export interface LiveFlags {
+export interface LiveFlags extends MetricsFlags {
   readonly source: SourceName
   readonly ignoreHours?: boolean
   readonly takeOver?: boolean
@@ -24,7 +25,7 @@ export interface StreamOptionsFlags extends LiveFlags {
 }
 
 export function addLiveFlags(command: Command): Command {
-  return command
+  return addMetricsFlags(command)
     .option('--ignore-hours', 'for replays: do not wait for the market; the events tell the time')
     .option('--take-over', 'end the process that holds the socket of this key instead of exit 6')
     .addOption(

@@ -78,6 +78,7 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
   await telemetry.begin({
     command: wanted.cluster === 'options' ? 'stream-options' : 'stream',
     tickers: wanted.series.map(({ ticker }) => ticker),
+    metrics: flags,
   })
   const watch = new StreamWatch(context)
   const claim = await claimFor(context, flags, wanted)

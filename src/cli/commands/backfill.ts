@@ -4,13 +4,16 @@ import { addBackfillFlags } from '../backfill-flags.ts'
 import type { RecordFlags } from '../backfill-run.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
+import { addMetricsFlags } from '../metrics-flags.ts'
 import { examples } from '../program-text.ts'
 
 export function register(program: Command, cli: Cli): void {
-  const command = addBackfillFlags(
-    program
-      .command('backfill')
-      .description('record history into the lake; run it again to go on or to catch up'),
+  const command = addMetricsFlags(
+    addBackfillFlags(
+      program
+        .command('backfill')
+        .description('record history into the lake; run it again to go on or to catch up'),
+    ),
   )
     .option('--plan', 'print the plan and stop (the same as tapelake plan)')
     .option('--dry-run', 'the same as --plan')

@@ -4,6 +4,7 @@ import { day, wholeNumber } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import type { DiscoverFlags } from '../option-run.ts'
+import { addMetricsFlags } from '../metrics-flags.ts'
 import { examples } from '../program-text.ts'
 
 export function register(program: Command, cli: Cli): void {
@@ -30,7 +31,7 @@ export function register(program: Command, cli: Cli): void {
 
 /** The flags `--underlying`, `--source` and `--wait`. */
 export function addUnderlyingFlags(command: Command): Command {
-  return command
+  return addMetricsFlags(command)
     .option('--underlying <symbol>', 'stock, fund or index: SPY, SPX', 'SPY')
     .addOption(
       new Option('--source <name>', 'where the data comes from')

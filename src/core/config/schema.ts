@@ -178,6 +178,14 @@ const query = z.strictObject({
   threads: z.int().min(0).max(256).default(0).describe('Threads of a query; 0 = one per core.'),
 })
 
+const metrics = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default('127.0.0.1')
+    .describe('Address on which --metrics-port listens; 0.0.0.0 shows the metrics to everybody.'),
+})
+
 const disk = z.strictObject({
   minFreeMb: z
     .int()
@@ -292,6 +300,7 @@ export const settingsSchema = z.strictObject({
   simulator: simulator.prefault({}),
   query: query.prefault({}),
   disk: disk.prefault({}),
+  metrics: metrics.prefault({}),
   stream: stream.prefault({}),
 })
 
