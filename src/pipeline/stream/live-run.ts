@@ -1,25 +1,24 @@
 import { sleep, throwIfAborted } from '../../core/abort.ts'
-import { AuthenticationError, messageOf, UsageError, VendorError } from '../../core/errors.ts'
+import { messageOf } from '../../core/errors.ts'
 import type { Journal } from '../../lake/journal/index.ts'
-import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
-import { MS_PER_MINUTE, newYorkDate } from '../../market/time.ts'
-import { HeartbeatCounter, StallWatch } from '../../monitor/heartbeat.ts'
+import type { TradingSession } from '../../market/calendar/index.ts'
 import type { LiveFeed } from '../../sources/polygon/socket/feed-contract.ts'
-import { holdCell } from './cell.ts'
+import { checkTickers } from './check-tickers.ts'
 import type { StreamEnd, StreamOptions, StreamSummary } from './contract.ts'
+import { holdDay, sessionAt, sessionLeftOpen } from './earlier-runs.ts'
 import { Flusher } from './flusher.ts'
 import { HoleBook } from './hole-book.ts'
 import { Intake, type ReceivedRows } from './intake.ts'
 import { keepEvents } from './kept-events.ts'
 import { eventMarketClock, wallMarketClock, type MarketClock } from './market-clock.ts'
+import { Pulse } from './pulse.ts'
 import { recoverJournals, type Recovered } from './recover.ts'
 import { SessionBook } from './session-book.ts'
 import { Settlement } from './settlement.ts'
+import { LINGER_MS, VendorTime } from './vendor-time.ts'
 
 /** How often the run looks whether something is due. */
 const LOOK_MS = 100
-/** Market time after the close in which the last bars come. */
-const LINGER_MS = 90_000
 /** Market time by which a bar may come late without its absence being a silence. */
 const SILENCE_GRACE_MS = 15_000
 
@@ -31,16 +30,13 @@ export class LiveRun {
   readonly #clock: MarketClock
   readonly #flusher: Flusher
   readonly #holes: HoleBook
-  readonly #beats = new HeartbeatCounter()
+  readonly #pulse: Pulse
+  readonly #vendorTime: VendorTime
   #recovered: Recovered | undefined
   #session: TradingSession | undefined
   #feed: LiveFeed | undefined
   #intake: Intake | undefined
   #failure: Error | undefined
-  #startMs = -Infinity
-  #stall: StallWatch | undefined
-  #beatTickMs = performance.now()
-  #askedTickMs = performance.now()
   #firstFlush = true
 
   constructor(options: StreamOptions, journal: Journal) {
@@ -50,6 +46,8 @@ export class LiveRun {
     this.#book = new SessionBook(lake.runId)
     this.#clock = ignoreHours ? eventMarketClock() : wallMarketClock(now)
     this.#holes = new HoleBook(options, this.#book, this.#clock)
+    this.#pulse = new Pulse(options, journal)
+    this.#vendorTime = new VendorTime(options)
     this.#flusher = new Flusher({
       ...{ lake, journal, book: this.#book, ...times },
       pendingReason: ({ date }) => this.#holes.pendingReason(date),
@@ -74,10 +72,9 @@ export class LiveRun {
   /** Records `session`; undefined: the one that the events tell. */
   async record(session: TradingSession | undefined): Promise<StreamSummary> {
     const { vendor, immediate, ignoreHours } = this.#options
-    await this.#checkTickers()
-    await this.#askTime()
+    await checkTickers(this.#options)
     if (session) await this.#begin(session, this.#clock.nowMs())
-    else await this.#holdCurrent()
+    else await this.#findReplay()
     this.#feed = vendor.openFeed(this.#params(), this.#feedEvents(), immediate)
     const intake = this.#createIntake(this.#feed)
     this.#intake = intake
@@ -152,91 +149,46 @@ export class LiveRun {
     })
   }
 
-  #received({ channel, eventMs, receivedMs }: ReceivedRows): void {
+  #received(rows: ReceivedRows): void {
+    const { channel, eventMs } = rows
     if (!this.#session) this.#beginByEvent(eventMs[0]!)
-    const nowMs = this.#options.ignoreHours ? eventMs : receivedMs
-    const stepMs = this.#options.ignoreHours ? 0 : channel.stepMs
-    for (let row = 0; row < eventMs.length; row++) {
-      this.#clock.note(eventMs[row]! + channel.stepMs)
-      this.#holes.saw(channel, eventMs[row]!)
-      this.#beats.received(1, nowMs[row]! - eventMs[row]! - stepMs)
+    for (const ms of eventMs) {
+      this.#clock.note(ms + channel.stepMs)
+      this.#holes.saw(channel, ms)
     }
-    const last = eventMs.length - 1
-    this.#options.hooks?.onReceived?.({
-      rows: eventMs.length,
-      lagMs: nowMs[last]! - eventMs[last]! - stepMs,
-    })
     this.#flusher.noteReceived(eventMs.length)
-    const quietMs = this.#stall?.received(this.#clock.nowMs())
-    if (quietMs !== undefined) this.#alertStall(`data is back after ${minutes(quietMs)} minutes`, 'info')
+    this.#pulse.received(rows, this.#clock.nowMs())
   }
 
   #beginByEvent(eventMs: number): void {
-    const { channels } = this.#options
-    const session = calendarOf(channels[0]!.dataset.calendar).at(eventMs)
+    const session = sessionAt(this.#options, eventMs)
     if (!session) return
-    this.#beginAt(session, this.#startMs < session.extendedCloseMs ? this.#startMs : eventMs)
+    const { newestMs } = this.#vendorTime
+    this.#beginAt(session, newestMs < session.extendedCloseMs ? newestMs : eventMs)
   }
 
   async #begin(session: TradingSession, nowMs: number): Promise<void> {
-    const { lake, series } = this.#options
-    for (const id of series) await holdCell(lake, this.#book.open(id, session.date))
+    await holdDay(this.#options, this.#book, session.date)
     this.#beginAt(session, nowMs)
   }
 
   #beginAt(session: TradingSession, nowMs: number): void {
-    const { times, hooks, series } = this.#options
+    const { hooks, series } = this.#options
     this.#session = session
     for (const id of series) this.#book.open(id, session.date)
     const isRestart = this.#book
       .on(session.date)
       .some(({ isChanged, isHeld, hasRows }) => (isChanged || isHeld) && hasRows)
     this.#holes.begin(session, isRestart ? 'restart' : 'start', nowMs)
-    this.#stall = new StallWatch(times.stallMinutes * MS_PER_MINUTE, nowMs)
+    this.#pulse.begin(session, nowMs)
     hooks?.onSession?.(session)
   }
 
   /** A replay goes on where an earlier run stopped, if it stopped in the session that the vendor's clock shows. */
-  async #holdCurrent(): Promise<void> {
-    const { channels, lake, series } = this.#options
-    if (!Number.isFinite(this.#startMs)) return
-    const session = calendarOf(channels[0]!.dataset.calendar).at(this.#startMs)
-    if (session) for (const id of series) await holdCell(lake, this.#book.open(id, session.date))
-  }
-
-  /**
-   * Asks the vendor about each ticker: it tells typos, whether the key is good, and what kind of data comes.
-   *
-   * @throws {UsageError} for a ticker that the vendor does not know
-   * @throws {AuthenticationError} when it refuses the key
-   */
-  async #checkTickers(): Promise<void> {
-    const { vendor, series, immediate, now, hooks } = this.#options
-    const today = newYorkDate(now())
-    for (const ticker of new Set(series.map((one) => one.ticker))) {
-      const known = await vendor.history.knowsTicker(ticker, today, immediate).catch((error: unknown) => {
-        if (!(error instanceof VendorError) || error instanceof AuthenticationError) throw error
-        hooks?.onProblem?.('the check of the ticker', error) // recording is worth more than checking
-        return true
-      })
-      if (known) continue
-      throw new UsageError(`unknown ticker '${ticker}': the vendor does not know it`, {
-        hint: 'Tickers are written as the exchange lists them: SPY, BRK.B.',
-      })
-    }
-  }
-
-  /** The vendor's clock, for replays: where the market stands before the first event. */
-  async #askTime(): Promise<void> {
-    const { ignoreHours, vendor, immediate, hooks } = this.#options
-    this.#askedTickMs = performance.now()
-    if (!ignoreHours) return
-    try {
-      this.#startMs = Math.max(this.#startMs, await vendor.now(immediate))
-    } catch (error) {
-      throwIfAborted(immediate)
-      hooks?.onProblem?.("the vendor's clock", error)
-    }
+  async #findReplay(): Promise<void> {
+    await this.#vendorTime.ask()
+    const session = sessionAt(this.#options, this.#vendorTime.newestMs)
+    if (session) await holdDay(this.#options, this.#book, session.date)
   }
 
   /** Looks after everything that goes by time, until the stream is to end. */
@@ -246,9 +198,9 @@ export class LiveRun {
       throwIfAborted(immediate)
       if (this.#failure) return 'failed'
       if (graceful.aborted) return 'interrupted'
-      if (isReplay ? await this.#isReplayOver() : this.#isSessionOver()) return 'session_over'
+      if (isReplay ? await this.#isReplayOver() : await this.#isSessionOver()) return 'session_over'
       this.#flushIfDue()
-      this.#beatIfDue()
+      this.#pulse.beatIfDue(this.#feed!.stats())
       this.#options.hooks?.onLook?.(this.#feed!.stats())
       this.#checkSilence(isReplay)
       this.#holes.repairIfDue(immediate)
@@ -256,33 +208,27 @@ export class LiveRun {
     }
   }
 
-  #isSessionOver(): boolean {
-    return this.#clock.nowMs() >= this.#session!.extendedCloseMs + LINGER_MS
+  async #isSessionOver(): Promise<boolean> {
+    return await this.#vendorTime.confirmsEnd(this.#session!, this.#clock.nowMs())
   }
 
   /** After a quiet while the vendor's clock tells whether more is to come. */
   async #isReplayOver(): Promise<boolean> {
     const quietMs = this.#options.times.replayQuietMs
-    const tickMs = performance.now()
-    if (tickMs - this.#intake!.lastTickMs < quietMs || tickMs - this.#askedTickMs < quietMs) return false
-    await this.#askTime()
-    if (this.#session) this.#clock.note(this.#startMs)
-    const session = this.#session ?? (await this.#sessionLeftOpen())
-    return session !== undefined && this.#startMs >= session.extendedCloseMs + LINGER_MS
+    const isQuiet = performance.now() - this.#intake!.lastTickMs >= quietMs
+    if (!isQuiet || this.#vendorTime.sinceAskedMs < quietMs) return false
+    await this.#vendorTime.ask()
+    const { newestMs } = this.#vendorTime
+    if (this.#session) this.#clock.note(newestMs)
+    else await this.#takeLeftOpen()
+    return this.#session !== undefined && newestMs >= this.#session.extendedCloseMs + LINGER_MS
   }
 
-  /** No events, and the market is closed: perhaps an earlier run died before it could settle the last session. */
-  async #sessionLeftOpen(): Promise<TradingSession | undefined> {
-    const { channels, lake, series } = this.#options
-    if (!Number.isFinite(this.#startMs)) return undefined
-    const calendar = calendarOf(channels[0]!.dataset.calendar)
-    if (calendar.at(this.#startMs)) return undefined
-    const session = calendar.lastFinished(this.#startMs)
-    const states = await Promise.all(series.map((id) => holdCell(lake, this.#book.open(id, session.date))))
-    if (!states.some((state) => state === 'pending' || state === 'complete') && !this.#recovered?.rows)
-      return undefined
-    this.#beginAt(session, this.#startMs)
-    return session
+  async #takeLeftOpen(): Promise<void> {
+    const { newestMs } = this.#vendorTime
+    const hasRecovered = (this.#recovered?.rows ?? 0) > 0
+    const session = await sessionLeftOpen(this.#options, this.#book, newestMs, hasRecovered)
+    if (session) this.#beginAt(session, newestMs)
   }
 
   #flushIfDue(): void {
@@ -290,33 +236,9 @@ export class LiveRun {
     this.#flusher.begin(this.#options.immediate)
   }
 
-  #beatIfDue(): void {
-    const { times, hooks } = this.#options
-    if (performance.now() - this.#beatTickMs < times.heartbeatMinutes * MS_PER_MINUTE) return
-    this.#beatTickMs = performance.now()
-    const { queuedFrames: queueDepth, connections } = this.#feed!.stats()
-    const beat = this.#beats.beat({ queueDepth, reconnects: Math.max(0, connections - 1) })
-    // What it counts as received is on the disk: a crash right after the line does not make it a lie.
-    this.#journal.sync().then(
-      () => hooks?.onHeartbeat?.(beat),
-      (error: unknown) => hooks?.onProblem?.('journal', error),
-    )
-  }
-
   #checkSilence(isReplay: boolean): void {
-    if (isReplay || !this.#session) return
-    const nowMs = this.#clock.nowMs()
-    this.#holes.checkSilence(SILENCE_GRACE_MS)
-    const { openMs, closeMs } = this.#session
-    const quietMs = this.#stall?.check(nowMs, nowMs >= openMs && nowMs < closeMs)
-    if (quietMs !== undefined)
-      this.#alertStall(`no data for ${minutes(quietMs)} minutes of market time`, 'warning')
-  }
-
-  #alertStall(text: string, severity: 'info' | 'warning'): void {
-    const session = this.#session?.date ?? ''
-    this.#options.hooks?.onAlert?.({ kind: 'stall', severity, text: `stream: ${text}`, fields: { session } })
+    if (!this.#session) return
+    if (!isReplay) this.#holes.checkSilence(SILENCE_GRACE_MS)
+    this.#pulse.checkStall(this.#clock.nowMs())
   }
 }
-
-const minutes = (ms: number): number => Math.round(ms / MS_PER_MINUTE)
