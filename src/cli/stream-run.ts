@@ -178,8 +178,8 @@ async function recordFrom(
 }
 
 /** The clock of the machine; or one that goes on from what TAPELAKE_NOW says: a market does not stand still. */
-function runningClock({ config: { pretendNowMs } }: RunContext): () => number {
+function runningClock({ config: { pretendNowMs, pretendSpeed } }: RunContext): () => number {
   if (pretendNowMs === undefined) return () => Date.now()
   const startedMs = performance.now()
-  return () => pretendNowMs + Math.floor(performance.now() - startedMs)
+  return () => pretendNowMs + Math.floor((performance.now() - startedMs) * pretendSpeed)
 }

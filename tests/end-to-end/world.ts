@@ -94,6 +94,11 @@ export class Place {
     this.env = { TAPELAKE_NOW: NOW, ...(url === undefined ? {} : vendorEnv(url)), ...env }
   }
 
+  /** The same vendor and settings with another data directory. */
+  at(dataDir: string): Place {
+    return new Place(undefined, this.env, dataDir)
+  }
+
   /** Runs `tapelake …` as a process of its own. */
   async run(args: string, options: CliRunOptions = {}): Promise<CliRun> {
     const words = args.split(' ').filter(Boolean)

@@ -19,6 +19,7 @@ const SHORT_NAMES: readonly (readonly [string, string])[] = [
 ]
 
 const NOW_NAME = 'TAPELAKE_NOW'
+const NOW_SPEED_NAME = 'TAPELAKE_NOW_SPEED'
 
 /** A variable that is set and not empty. */
 export interface Variable {
@@ -80,7 +81,7 @@ export function environmentLayer(environment: Environment): Layer {
 
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
   const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0], 'TAPELAKE__POLYGON__EQUITIES']
-  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME]
+  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME, NOW_SPEED_NAME]
   for (const [name, { origin }] of environment) {
     if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
     const isLong = name.startsWith('TAPELAKE__')
@@ -130,6 +131,15 @@ export function nowOfEnvironment(environment: Environment): number | undefined {
   throw new ConfigError(
     `${variable.origin.place}: expected an instant like 2025-06-02T20:00:00Z, found '${variable.value}'`,
   )
+}
+
+/** How fast the clock of a live recording goes on from TAPELAKE_NOW, times real time. @throws {ConfigError} */
+export function nowSpeedOfEnvironment(environment: Environment): number {
+  const variable = environment.get(NOW_SPEED_NAME)
+  if (!variable) return 1
+  const speed = /^\d*\.?\d+$/.test(variable.value) ? Number(variable.value) : 0
+  if (speed > 0) return speed
+  throw new ConfigError(`${variable.origin.place}: expected a number above 0, found '${variable.value}'`)
 }
 
 /** The user's own config directory; undefined where there is no home. */

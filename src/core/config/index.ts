@@ -5,6 +5,7 @@ import {
   keyOfEnvironment,
   keyOfFile,
   nowOfEnvironment,
+  nowSpeedOfEnvironment,
   readEnvironment,
   userConfigDir,
   type Environment,
@@ -71,6 +72,8 @@ export interface LoadedConfig {
   readonly configFiles: readonly string[]
   /** The instant that TAPELAKE_NOW pretends it is (it stands still), UTC epoch milliseconds. */
   readonly pretendNowMs: number | undefined
+  /** Times real time by which the clock of a live recording goes on from there. */
+  readonly pretendSpeed: number
 }
 
 /** Dotted path under which {@link LoadedConfig.origins} tells where the API key came from. */
@@ -108,6 +111,7 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
     dataDir: absolute(settings.paths.data),
     configFiles,
     pretendNowMs: nowOfEnvironment(environment),
+    pretendSpeed: nowSpeedOfEnvironment(environment),
   }
 }
 

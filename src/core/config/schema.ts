@@ -201,6 +201,11 @@ const reconnect = z.strictObject({
     .default(500)
     .describe('Wait before the first attempt to connect again, milliseconds; it doubles with every failure.'),
   maxMs: z.int().min(1).default(60_000).describe('Longest wait before an attempt, milliseconds.'),
+  maxConnectionsMs: z
+    .int()
+    .min(1)
+    .default(60_000)
+    .describe('Wait after max_connections at least (another process holds the key), milliseconds.'),
 })
 
 const stream = z.strictObject({

@@ -70,7 +70,8 @@ export class HoleBook {
 
   /** Looks for silence that is more than chance; `graceMs`: events may come so late. */
   checkSilence(graceMs: number): void {
-    for (const watch of this.#watches.values()) watch.checkSilence(this.#clock.nowMs(), graceMs)
+    const cause = this.#connection === undefined ? undefined : this.#causes.get(this.#connection)
+    for (const watch of this.#watches.values()) watch.checkSilence(this.#clock.nowMs(), graceMs, cause)
   }
 
   /** The feed is closed on purpose: that it ends is no hole. */

@@ -91,14 +91,18 @@ export class ChannelWatch {
     this.#newestMs = startMs
   }
 
-  /** Looks whether silence up to market time `nowMs` is more than chance; `graceMs`: events may be so late. */
-  checkSilence(nowMs: number, graceMs: number): StreamHole | undefined {
+  /**
+   * Looks whether silence up to market time `nowMs` is more than chance; `graceMs`: events may be so late.
+   *
+   * @param cause why nothing comes, where that is known: the connection has ended
+   */
+  checkSilence(nowMs: number, graceMs: number, cause?: DisconnectCause): StreamHole | undefined {
     if (this.#current || this.#newestMs === undefined) return undefined
     const { stepMs } = this.channel
     const fromMs = this.#newestMs + stepMs
     const toMs = Math.min(nowMs - graceMs - stepMs, this.session.extendedCloseMs)
     if (toMs <= fromMs || !this.#expectation.isSurprising(fromMs, toMs)) return undefined
-    return this.#open('quiet', fromMs, nowMs)
+    return cause ? this.#open(cause, this.#newestMs, nowMs) : this.#open('quiet', fromMs, nowMs)
   }
 
   /** REST has brought what there was of `hole`. Silence that turned out to be real is expected from now on. */

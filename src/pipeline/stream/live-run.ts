@@ -44,10 +44,10 @@ export class LiveRun {
     this.#options = options
     this.#journal = journal
     this.#book = new SessionBook(lake.runId)
-    this.#clock = ignoreHours ? eventMarketClock() : wallMarketClock(now)
+    this.#vendorTime = new VendorTime(options)
+    this.#clock = ignoreHours ? eventMarketClock() : wallMarketClock(now, this.#vendorTime)
     this.#holes = new HoleBook(options, this.#book, this.#clock)
     this.#pulse = new Pulse(options, journal)
-    this.#vendorTime = new VendorTime(options)
     this.#flusher = new Flusher({
       ...{ lake, journal, book: this.#book, ...times },
       pendingReason: ({ date }) => this.#holes.pendingReason(date),
@@ -73,6 +73,7 @@ export class LiveRun {
   async record(session: TradingSession | undefined): Promise<StreamSummary> {
     const { vendor, immediate, ignoreHours } = this.#options
     await checkTickers(this.#options)
+    await this.#vendorTime.ask()
     if (session) await this.#begin(session, this.#clock.nowMs())
     else await this.#findReplay()
     this.#feed = vendor.openFeed(this.#params(), this.#feedEvents(), immediate)
@@ -186,7 +187,6 @@ export class LiveRun {
 
   /** A replay goes on where an earlier run stopped, if it stopped in the session that the vendor's clock shows. */
   async #findReplay(): Promise<void> {
-    await this.#vendorTime.ask()
     const session = sessionAt(this.#options, this.#vendorTime.newestMs)
     if (session) await holdDay(this.#options, this.#book, session.date)
   }
@@ -209,7 +209,7 @@ export class LiveRun {
   }
 
   async #isSessionOver(): Promise<boolean> {
-    return await this.#vendorTime.confirmsEnd(this.#session!, this.#clock.nowMs())
+    return await this.#vendorTime.confirmsEnd(this.#session!, () => this.#clock.nowMs())
   }
 
   /** After a quiet while the vendor's clock tells whether more is to come. */

@@ -1,4 +1,4 @@
-/** Market time, UTC epoch milliseconds; it never goes back. */
+/** Market time, UTC epoch milliseconds. */
 export interface MarketClock {
   /** -Infinity before anything is known of it. */
   nowMs(): number
@@ -6,10 +6,16 @@ export interface MarketClock {
   note(ms: number): void
 }
 
-/** The market runs with the clock on the wall. */
-export const wallMarketClock = (now: () => number): MarketClock => ({ nowMs: now, note: () => undefined })
+/** The market runs with the clock on the wall, give or take what that is off. */
+export const wallMarketClock = (
+  now: () => number,
+  vendorTime: { readonly offsetMs: number },
+): MarketClock => ({
+  nowMs: () => now() + vendorTime.offsetMs,
+  note: () => undefined,
+})
 
-/** Events, and what the vendor says, tell the time: for replays, however fast and however long ago. */
+/** Events, and what the vendor says, tell the time: for replays, however fast and long ago. It never goes back. */
 export function eventMarketClock(): MarketClock {
   let newestMs = -Infinity
   return {

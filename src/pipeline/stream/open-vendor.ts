@@ -76,14 +76,15 @@ async function vendorOf(
     import('../../sources/polygon/probe.ts'),
   ])
   const { timeouts } = settings.sources.polygon
-  const { reconnect } = settings.stream
+  const { maxConnectionsMs: maxConnectionsWaitMs, ...backOff } = settings.stream.reconnect
   const probing = { ...{ name: kind, baseUrl, apiKey, limiter, timeouts }, retryPolicy: settings.retry }
   return {
     history: source,
     openFeed: (params, feedEvents, signal) =>
       openLiveFeed(
         {
-          ...{ url: wsUrl, cluster, apiKey, params, events: feedEvents, backOff: reconnect },
+          ...{ url: wsUrl, cluster, apiKey, params, events: feedEvents, backOff },
+          maxConnectionsWaitMs,
           timeouts: { connectMs: timeouts.connectMs },
           highWaterFrames: settings.stream.queueFrames,
         },

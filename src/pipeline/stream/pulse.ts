@@ -28,9 +28,9 @@ export class Pulse {
 
   /** Rows came; it is `nowMs` in the market. Of a replay the lag is the one behind the newest event. */
   received({ channel, eventMs, receivedMs }: ReceivedRows, nowMs: number): void {
-    const { ignoreHours } = this.#options
+    const offsetMs = nowMs - Date.now() // not 0 where this machine's clock is off, or the present is pretended
     for (let row = 0; row < eventMs.length; row++) {
-      const atMs = ignoreHours ? nowMs : receivedMs[row]!
+      const atMs = this.#options.ignoreHours ? nowMs : receivedMs[row]! + offsetMs
       this.#beats.received(1, Math.max(0, atMs - eventMs[row]! - channel.stepMs))
     }
     const quietMs = this.#stall?.received(nowMs)

@@ -4,17 +4,22 @@ import type { StreamOptions } from './contract.ts'
 
 /** Market time after the close in which the last bars come. */
 export const LINGER_MS = 90_000
-/** A clock of this machine that is further ahead than that is taken for right: the vendor's must be wrong. */
-const MOST_AHEAD_MS = 15 * 60_000
+/** The vendor tells whole seconds, and its answer takes time on the way: a smaller difference is none. */
+const NEGLIGIBLE_MS = 2000
+/** A difference that a person should know of. */
+const WORTH_TELLING_MS = 30_000
+/** A larger difference is no clock that is slow or fast: one of the two is set to another day. */
+const MOST_MS = 15 * 60_000
 /** Between two questions whether a session is over, by the clock on the wall. */
 const ASK_EVERY_MS = 5000
 
-/** The vendor's clock: of a replay it is the time of the market; otherwise it checks that of this machine. */
+/** The vendor's clock: it tells the time of a replay, and how far the clock of this machine is off. */
 export class VendorTime {
   readonly #options: StreamOptions
   #newestMs = -Infinity
+  #offsetMs = 0
   #askedTickMs = -Infinity
-  #toldAhead = false
+  #isTold = false
 
   constructor(options: StreamOptions) {
     this.#options = options
@@ -23,6 +28,11 @@ export class VendorTime {
   /** What it said last, ms since the epoch; -Infinity: it was not asked, or did not answer. */
   get newestMs(): number {
     return this.#newestMs
+  }
+
+  /** To be added to the clock of this machine, ms. */
+  get offsetMs(): number {
+    return this.#offsetMs
   }
 
   /** Milliseconds since it was asked. */
@@ -35,33 +45,31 @@ export class VendorTime {
     const { vendor, immediate, hooks } = this.#options
     this.#askedTickMs = performance.now()
     try {
-      this.#newestMs = Math.max(this.#newestMs, await vendor.now(immediate))
+      const vendorMs = await vendor.now(immediate)
+      this.#newestMs = Math.max(this.#newestMs, vendorMs)
+      this.#compare(vendorMs + 500 - this.#options.now())
     } catch (error) {
       throwIfAborted(immediate)
       hooks?.onProblem?.("the vendor's clock", error)
     }
   }
 
-  /**
-   * True when `session` has ended, by this machine's clock and by the vendor's: one that is some minutes fast must
-   * not end the session before its last bars came.
-   */
-  async confirmsEnd({ extendedCloseMs }: TradingSession, nowMs: number): Promise<boolean> {
-    const lateMs = nowMs - extendedCloseMs
-    if (lateMs < LINGER_MS) return false
-    if (lateMs > MOST_AHEAD_MS) return true
-    if (this.sinceAskedMs < ASK_EVERY_MS) return false
+  /** True when `session` is over by `nowMs`, and still is when the vendor was asked once more. */
+  async confirmsEnd({ extendedCloseMs }: TradingSession, nowMs: () => number): Promise<boolean> {
+    const isOver = (): boolean => nowMs() >= extendedCloseMs + LINGER_MS
+    if (!isOver() || this.sinceAskedMs < ASK_EVERY_MS) return false
     await this.ask()
-    // The vendor tells whole seconds.
-    if (!Number.isFinite(this.#newestMs) || this.#newestMs >= extendedCloseMs + LINGER_MS - 2000) return true
-    this.#tellAhead(nowMs - this.#newestMs)
-    return false
+    return isOver()
   }
 
-  #tellAhead(aheadMs: number): void {
-    if (this.#toldAhead) return
-    this.#toldAhead = true
-    const text = `stream: the clock of this machine is ${Math.round(aheadMs / 1000)} s ahead of the vendor's: recording goes on until the vendor's session is over`
+  #compare(offsetMs: number): void {
+    const size = Math.abs(offsetMs)
+    this.#offsetMs = size < NEGLIGIBLE_MS || size > MOST_MS ? 0 : offsetMs
+    if (size < WORTH_TELLING_MS || this.#options.ignoreHours || this.#isTold) return
+    this.#isTold = true
+    const how = `${Math.round(size / 1000)} s ${offsetMs < 0 ? 'ahead of' : 'behind'} the vendor's`
+    const then = size > MOST_MS ? 'it is believed all the same' : "the vendor's counts"
+    const text = `stream: the clock of this machine is ${how}; ${then}`
     this.#options.hooks?.onAlert?.({ kind: 'clock', severity: 'warning', text })
   }
 }

@@ -235,6 +235,7 @@ describe('a mistake in the environment is refused by the name of the variable', 
       { TAPELAKE__BACKFILL__CONCURRENCY: 'two' },
       "environment TAPELAKE__BACKFILL__CONCURRENCY: backfill.concurrency: expected a whole number from 1 to 64, found 'two'",
     ],
+    [{ TAPELAKE_NOW_SPEED: '0' }, "environment TAPELAKE_NOW_SPEED: expected a number above 0, found '0'"],
     [
       { TAPELAKE_NOW: 'yesterday' },
       "environment TAPELAKE_NOW: expected an instant like 2025-06-02T20:00:00Z, found 'yesterday'",

@@ -123,6 +123,14 @@ describe('silence', () => {
     expect(watched.repairable).toMatchObject([{ fromMs: at('10:30'), toMs: at('10:42') }])
   })
 
+  test('of a connection that ended is named after its end, and begins with the newest bar', () => {
+    const watched = watch()
+    see(watched, '09:30', '10:30')
+    expect(watched.checkSilence(at('10:40'), 15_000, 'max_connections')).toMatchObject({
+      ...{ cause: 'max_connections', fromMs: at('10:29'), toMs: undefined },
+    })
+  })
+
   test('after the close is not looked at', () => {
     const watched = watch()
     see(watched, '19:00', '20:00')
