@@ -200,8 +200,7 @@ export class LiveRun {
       if (graceful.aborted) return 'interrupted'
       if (isReplay ? await this.#isReplayOver() : await this.#isSessionOver()) return 'session_over'
       this.#flushIfDue()
-      this.#pulse.beatIfDue(this.#feed!.stats())
-      this.#options.hooks?.onLook?.(this.#feed!.stats())
+      this.#pulse.look(this.#feed!.stats())
       this.#checkSilence(isReplay)
       this.#holes.repairIfDue(immediate)
       await sleep(LOOK_MS, AbortSignal.any([graceful, immediate])).catch(() => undefined)

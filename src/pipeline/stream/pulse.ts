@@ -29,17 +29,22 @@ export class Pulse {
   /** Rows came; it is `nowMs` in the market. Of a replay the lag is the one behind the newest event. */
   received({ channel, eventMs, receivedMs }: ReceivedRows, nowMs: number): void {
     const offsetMs = nowMs - Date.now() // not 0 where this machine's clock is off, or the present is pretended
+    let lagMs = 0
     for (let row = 0; row < eventMs.length; row++) {
       const atMs = this.#options.ignoreHours ? nowMs : receivedMs[row]! + offsetMs
-      this.#beats.received(1, Math.max(0, atMs - eventMs[row]! - channel.stepMs))
+      lagMs = Math.max(0, atMs - eventMs[row]! - channel.stepMs)
+      this.#beats.received(1, lagMs)
     }
+    this.#options.hooks?.onReceived?.({ rows: eventMs.length, lagMs })
     const quietMs = this.#stall?.received(nowMs)
     if (quietMs !== undefined) this.#alert(`data is back after ${minutes(quietMs)} minutes`, 'info')
   }
 
-  /** Tells a heartbeat if one is due. */
-  beatIfDue({ queuedFrames: queueDepth, connections }: LiveFeedStats): void {
+  /** Lets a watcher look; tells a heartbeat if one is due. */
+  look(stats: LiveFeedStats): void {
     const { times, hooks } = this.#options
+    hooks?.onLook?.(stats)
+    const { queuedFrames: queueDepth, connections } = stats
     if (performance.now() - this.#beatTickMs < times.heartbeatMinutes * MS_PER_MINUTE) return
     this.#beatTickMs = performance.now()
     const beat = this.#beats.beat({ queueDepth, reconnects: Math.max(0, connections - 1) })
