@@ -13,8 +13,8 @@ export class RowDigest {
 
   add(batch: Batch): this {
     const { length } = batch
-    const a = new Uint32Array(length).fill(0x9e3779b9)
-    const b = new Uint32Array(length).fill(0x85ebca6b)
+    const a = scratch('a', length).fill(0x9e3779b9)
+    const b = scratch('b', length).fill(0x85ebca6b)
     for (const { name, type } of batch.schema) mixColumn(type, batch.columns[name], a, b)
     this.#a = (this.#a + sumOf(a)) >>> 0
     this.#b = (this.#b + sumOf(b)) >>> 0
@@ -34,6 +34,14 @@ export class RowDigest {
   toString(): string {
     return hex(this.#a) + hex(this.#b)
   }
+}
+
+const scratches = { a: new Uint32Array(0), b: new Uint32Array(0) }
+
+/** Memory for `length` words, used again each time: what is thrown away makes the garbage collector run. */
+function scratch(name: keyof typeof scratches, length: number): Uint32Array {
+  if (scratches[name].length < length) scratches[name] = new Uint32Array(Math.max(length, 4096))
+  return scratches[name].subarray(0, length)
 }
 
 /** The digest of one batch, as text. */

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { concatBatches, takeRows, type Batch } from '../core/batch.ts'
+import { concatBatches, type Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
-import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
 import { partitionOf } from './layout.ts'
 import type { Cell, Segment } from './ledger.ts'
+import { sessionRuns } from './scan.ts'
 import type { SinkHost } from './series-contract.ts'
 
 /** What stays of a partition while some of its sessions are recorded anew. */
@@ -49,10 +49,7 @@ async function readSessions(
   let damage: unknown
   try {
     for await (const batch of engine.read(series.dataset, [join(root, path)])) {
-      const { dates, codes } = sessionDates(series.dataset, batch)
-      const rows: number[][] = dates.map(() => [])
-      codes.forEach((code, row) => rows[code]?.push(row))
-      dates.forEach((date, i) => parts.get(date)?.push(takeRows(batch, rows[i]!)))
+      for (const { date, rows } of sessionRuns(series.dataset, batch)) parts.get(date ?? '')?.push(rows)
     }
   } catch (error) {
     if (!(error instanceof IntegrityError)) throw error

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
-import { concatBatches, withoutSentText, type Batch, type Origin } from '../core/batch.ts'
+import { concatBatches, sliceBatch, withoutSentText, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
 import type { Sink } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'
+import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
 import { sha256File } from './durable.ts'
@@ -135,23 +136,16 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const batches = this.#held.filter((batch) => batch.length > 0)
     if (batches.length === 0) return []
     const fresh = dedupLastWins(concatBatches(batches), dataset.key)
-    const partitions = new Map<string, Map<string, Batch>>()
-    for (const { date, rows } of sessionRuns(dataset, fresh)) {
-      const partition = partitionOf(dataset, date!)
-      const sessions = partitions.get(partition) ?? new Map<string, Batch>()
-      const before = sessions.get(date!)
-      sessions.set(date!, before ? concatBatches([before, rows]) : rows)
-      partitions.set(partition, sessions)
-    }
-    const changed: (readonly [string, ReadonlyMap<string, Batch>])[] = []
-    for (const [partition, sessions] of partitions) {
-      const held = this.#isHeldAlready(sessions) && (await this.#isIntact(partition))
-      if (!held) changed.push([partition, sessions])
+    const partitions = byPartition(dataset, fresh)
+    const changed: (readonly [string, PartitionRows])[] = []
+    for (const [partition, rows] of partitions) {
+      const held = this.#isHeldAlready(rows.sessions) && (await this.#isIntact(partition))
+      if (!held) changed.push([partition, rows])
     }
     const limit = pLimit(STAGED_AT_ONCE)
     // All of them settled: nothing may still be written when a failure is cleaned up after.
     const outcomes = await Promise.allSettled(
-      changed.map(([partition, sessions]) => limit(() => this.#stagePartition(partition, sessions, lost))),
+      changed.map(([partition, rows]) => limit(() => this.#stagePartition(partition, rows, lost))),
     )
     return outcomes.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason
@@ -177,7 +171,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
 
   async #stagePartition(
     partition: string,
-    sessions: ReadonlyMap<string, Batch>,
+    { sessions, inOrder }: PartitionRows,
     lost: string[],
   ): Promise<StagedSegment> {
     const { dataset } = this.#writer.options.series
@@ -185,8 +179,10 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const segment = this.#writer.ledger.segments.find((one) => one.partition === partition)
     const kept = segment && (await keepOtherSessions(this.#writer, segment, new Set(dates)))
     lost.push(...(kept?.lost ?? []))
-    const merged = dedupLastWins(concatBatches([...(kept?.batches ?? []), ...sessions.values()]), dataset.key)
-    const origins = segment && kept && kept.batches.length > 0 ? originsBesides(segment, new Set(dates)) : []
+    const others = kept?.batches ?? []
+    const merged =
+      others.length === 0 && inOrder ? inOrder : merge(dataset, [...others, ...sessions.values()])
+    const origins = segment && others.length > 0 ? originsBesides(segment, new Set(dates)) : []
     const fresh = this.#originFor(dates[0]!, dates.at(-1)!)
     const staging = this.#newStaging(partition, [...origins, fresh])
     this.#streaming.set(partition, staging)
@@ -199,6 +195,39 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     for (const staging of this.#streaming.values()) await staging.abort()
     this.#streaming.clear()
   }
+}
+
+/** What came of one partition. */
+interface PartitionRows {
+  readonly sessions: ReadonlyMap<string, Batch>
+  /** All of it as one batch, where the rows follow one another in the batch that they came in. */
+  readonly inOrder: Batch | undefined
+}
+
+/** The rows of `fresh`, sorted and each key once, by partition; wherever possible without a copy. */
+function byPartition(dataset: DatasetDefinition, fresh: Batch): Map<string, PartitionRows> {
+  const found = new Map<string, { sessions: Map<string, Batch>; from: number; to: number; rows: number }>()
+  let at = 0
+  for (const { date, rows } of sessionRuns(dataset, fresh)) {
+    const partition = partitionOf(dataset, date!)
+    const one = found.get(partition) ?? { sessions: new Map<string, Batch>(), from: at, to: at, rows: 0 }
+    const before = one.sessions.get(date!)
+    one.sessions.set(date!, before ? concatBatches([before, rows]) : rows)
+    at += rows.length
+    found.set(partition, { ...one, to: at, rows: one.rows + rows.length })
+  }
+  return new Map(
+    [...found].map(([partition, { sessions, from, to, rows }]) => {
+      const inOrder = to - from === rows ? sliceBatch(fresh, from, to) : undefined
+      return [partition, { sessions, inOrder }]
+    }),
+  )
+}
+
+/** `batches`, no key in two of them, as one in order of key; by the time of their first row little is left to sort. */
+function merge({ eventColumn, key }: DatasetDefinition, batches: readonly Batch[]): Batch {
+  const first = (batch: Batch): number => (batch.columns[eventColumn] as Float64Array)[0]!
+  return dedupLastWins(concatBatches(batches.toSorted((a, b) => first(a) - first(b))), key)
 }
 
 /** Origins of the rows of `segment` that stay when `replaced` gives way. */

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api'
+import type { DuckDBAppender, DuckDBConnection, DuckDBDataChunk, DuckDBVector } from '@duckdb/node-api'
 import type { Batch, StringColumn } from '../../core/batch.ts'
 import { SchemaError } from '../../core/errors.ts'
 import type { ColumnDefinition } from '../../market/dataset.ts'
@@ -14,6 +14,13 @@ import { sqlIdentifier, sqlString } from './sql-text.ts'
 /** Rows in a vector: DuckDB's own fixed size. */
 export const VECTOR_ROWS = 2048
 
+/** What carries rows to DuckDB, vector by vector. */
+interface Carrier {
+  readonly chunk: DuckDBDataChunk
+  /** Those of full length that serve every time; a list's vector depends on the lists, and is made anew. */
+  readonly vectors: readonly (DuckDBVector | undefined)[]
+}
+
 /**
  * Gathers the rows of one segment in an in-memory table, which spills to disk above the memory limit, and writes
  * them with one COPY. A text that may not be null and mostly repeats (the ticker) is not stored per row: rows with
@@ -27,7 +34,7 @@ export class DuckDbSegment implements SegmentWriter {
   readonly #order: KeyOrder
   readonly #omitted = new Map<string, string>()
   #appender: DuckDBAppender | undefined
-  #chunk: DuckDBDataChunk | undefined
+  #carrier: Carrier | undefined
   #rows = 0
 
   /** @param connection owned by the segment, which closes it */
@@ -73,21 +80,26 @@ export class DuckDbSegment implements SegmentWriter {
   #appendVector(appender: DuckDBAppender, batch: Batch, from: number): void {
     const { columns } = this.#options.dataset
     const to = Math.min(from + VECTOR_ROWS, batch.length)
-    const chunk = this.#emptyChunk(to - from)
+    this.#carrier ??= this.#newCarrier()
+    const { chunk, vectors } = this.#carrier
+    chunk.reset()
+    chunk.rowCount = to - from
     columns.forEach((column, i) => {
       const slice = { batch, column, from, to, omitted: this.#omitted.get(column.name) }
-      fillColumn(this.#duckdb, chunk.getColumnVector(i), slice)
+      fillColumn(this.#duckdb, vectors[i] ?? chunk.getColumnVector(i), slice)
     })
     appender.appendDataChunk(chunk)
   }
 
-  /** One chunk serves all rows: its memory is DuckDB's, and the garbage collector is in no hurry to give it back. */
-  #emptyChunk(rows: number): DuckDBDataChunk {
-    const types = () => this.#options.dataset.columns.map(({ type }) => vectorType(this.#duckdb, type))
-    this.#chunk ??= this.#duckdb.DuckDBDataChunk.create(types())
-    this.#chunk.reset()
-    this.#chunk.rowCount = rows
-    return this.#chunk
+  /** One for all rows: making it costs about as much as filling it, and the garbage collector is in no hurry. */
+  #newCarrier(): Carrier {
+    const { columns } = this.#options.dataset
+    const types = columns.map(({ type }) => vectorType(this.#duckdb, type))
+    const chunk = this.#duckdb.DuckDBDataChunk.create(types, VECTOR_ROWS)
+    return {
+      chunk,
+      vectors: columns.map(({ type }, i) => (type === 'int_list' ? undefined : chunk.getColumnVector(i))),
+    }
   }
 
   async finish(): Promise<{ readonly rows: number }> {

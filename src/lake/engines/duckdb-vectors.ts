@@ -10,7 +10,8 @@ import type { DuckDbModule } from './duckdb-instance.ts'
  * for them. The binding's version is pinned, and the contract suite of the engines notices a change.
  */
 interface VectorBuffers<Items> {
-  readonly items: Items
+  /** A copy of the vector's values; `flush` copies it back. Filling a vector may put the values themselves here. */
+  items: Items
   readonly validity: { data: BigUint64Array | null }
 }
 
@@ -50,18 +51,18 @@ class NullMask {
 
   /** Writes mask and values through to DuckDB. */
   flush(vector: DuckDBVector): void {
-    if (this.#words) buffersOf(vector).validity.data = new BigUint64Array(this.#words.buffer)
+    buffersOf(vector).validity.data = this.#words ? new BigUint64Array(this.#words.buffer) : null
     vector.flush()
   }
 }
 
-/** DOUBLE from values where NaN is null. */
+/** DOUBLE from values where NaN is null. DuckDB takes them from where they are. */
 export function fillDoubles(vector: DuckDBVector, values: Float64Array): void {
   const nulls = new NullMask(values.length)
   for (let row = 0; row < values.length; row++) {
     if (Number.isNaN(values[row])) nulls.add(row)
   }
-  buffersOf<Float64Array>(vector).items.set(values)
+  buffersOf<Float64Array>(vector).items = values
   nulls.flush(vector)
 }
 
@@ -103,7 +104,7 @@ export function fillNanoseconds(vector: DuckDBVector, values: BigInt64Array): vo
   for (let row = 0; row < values.length; row++) {
     if (values[row] === NS_NULL) nulls.add(row)
   }
-  buffersOf<BigInt64Array>(vector).items.set(values)
+  buffersOf<BigInt64Array>(vector).items = values
   nulls.flush(vector)
 }
 
@@ -115,6 +116,7 @@ export function fillStrings(
   omitted?: string,
 ): void {
   const nulls = new NullMask(to - from)
+  buffersOf(vector).validity.data = null
   for (let row = from; row < to; row++) {
     const code = column.codes[row]!
     const value = code < 0 ? undefined : column.dictionary[code]
