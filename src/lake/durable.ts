@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
@@ -84,11 +84,25 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
   await fsyncFolder(dirname(path))
 }
 
+/** Memory that files are hashed through, kept: a new piece for every read would soon be garbage. */
+const pieces: Buffer[] = []
+const PIECE_BYTES = 512 * 1024
+
 /** SHA-256 of the file at `path`, hexadecimal, read in bounded memory. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex')
+  const handle = await open(path, 'r')
+  const piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(piece.subarray(0, bytesRead))
+    }
+  } finally {
+    pieces.push(piece)
+    await handle.close()
+  }
 }
 
 /** Runs `work`; what the operating system refuses becomes a DiskError about `path`. */

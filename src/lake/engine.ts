@@ -10,7 +10,7 @@ export type Compression = (typeof COMPRESSIONS)[number]
 
 export interface SegmentOptions {
   readonly dataset: DatasetDefinition
-  /** Where to write; overwritten if it exists. The caller owns fsync and rename. */
+  /** Where to write; overwritten if it exists. Its folder must be there by `finish`. The caller owns fsync and rename. */
   readonly path: string
   readonly compression: Compression
   /** Rows in a row group, at least 1. */
@@ -48,6 +48,13 @@ export interface ParquetEngine {
   openSegment(options: SegmentOptions): Promise<SegmentWriter>
   /** All rows of `paths` in file order, in batches of a bounded size. */
   read(dataset: DatasetDefinition, paths: readonly string[]): AsyncIterable<Batch>
+  /**
+   * Whether the rows of the file at `path` are those of `expected`, in its order and cell for cell, without a batch
+   * being made of them. The two zeros count as one.
+   *
+   * @throws {IntegrityError} when the file cannot be read
+   */
+  holds(dataset: DatasetDefinition, path: string, expected: Batch): Promise<boolean>
   /** The facts of a file, from its footer. @throws {IntegrityError} when it is not a whole Parquet file */
   inspect(path: string): Promise<SegmentFacts>
   close(): Promise<void>

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import pLimit from 'p-limit'
+import { allEnded } from '../core/all-ended.ts'
 import { concatBatches, sliceBatch, withoutSentText, type Batch, type Origin } from '../core/batch.ts'
 import { SchemaError } from '../core/errors.ts'
 import type { Sink } from '../core/flow.ts'
@@ -143,14 +144,9 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       if (!held) changed.push([partition, rows])
     }
     const limit = pLimit(STAGED_AT_ONCE)
-    // All of them settled: nothing may still be written when a failure is cleaned up after.
-    const outcomes = await Promise.allSettled(
+    return await allEnded<StagedSegment[]>(
       changed.map(([partition, rows]) => limit(() => this.#stagePartition(partition, rows, lost))),
     )
-    return outcomes.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason
-      return outcome.value
-    })
   }
 
   /** Whether the file of `partition` is still the one that was committed: a damaged one is written anew. */
@@ -186,8 +182,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const fresh = this.#originFor(dates[0]!, dates.at(-1)!)
     const staging = this.#newStaging(partition, [...origins, fresh])
     this.#streaming.set(partition, staging)
-    await staging.append(merged)
-    return await staging.finish()
+    return await staging.stage(merged)
   }
 
   async abort(): Promise<void> {

@@ -1,5 +1,6 @@
 import { rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { allEnded } from '../core/all-ended.ts'
 import type { Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { RowDigest } from './digest.ts'
@@ -9,6 +10,8 @@ import { segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
 import { scanContent, type Content } from './scan.ts'
 import { segmentMetadata } from './segment-metadata.ts'
+
+const NOTHING_COMMITTED = 'Nothing was committed. Check the disk and run the same command again.'
 
 /** How segments are written. */
 export interface SegmentSettings {
@@ -34,8 +37,9 @@ export interface StagedSegment {
 }
 
 /**
- * Writes one segment under its temporary name: rows may come in any order and repeat keys (the last wins).
- * `finish` reads the file back and compares it, row for row, with what was given.
+ * Writes one segment under its temporary name, reads it back and compares it with what was given: either `stage`,
+ * with all of its rows at once, or `append` and `finish`, where rows may come in any order and repeat keys (the last
+ * wins).
  */
 export class SegmentStaging {
   readonly #context: StagingContext
@@ -51,14 +55,54 @@ export class SegmentStaging {
   }
 
   async append(batch: Batch): Promise<void> {
+    if (!this.#writer) await makeFolder(dirname(this.#path))
     this.#writer ??= await this.#open()
     await this.#onDisk(async () => await this.#writer!.append(batch))
     this.#written.add(batch)
   }
 
+  /**
+   * Writes `batch`, in order of its key and each key once, as the whole segment: the disk, the engine and this thread
+   * have work at the same time.
+   *
+   * @throws {IntegrityError} when the file does not hold `batch`, cell for cell
+   */
+  async stage(batch: Batch): Promise<StagedSegment> {
+    const { series } = this.#context
+    const folder = makeFolder(dirname(this.#path))
+    await allEnded([folder, this.#openWith(batch)])
+    const writer = this.#writer!
+    const written = this.#onDisk(() => writer.finish())
+    const [content] = await allEnded([scanContent(series.dataset, [batch]), written])
+    await allEnded([this.#makeDurable(), this.#compare(content, batch)])
+    return { segment: await this.#describe(content), content }
+  }
+
+  async #openWith(batch: Batch): Promise<void> {
+    const writer = (this.#writer = await this.#open())
+    await this.#onDisk(() => writer.append(batch))
+  }
+
+  async #compare(content: Content, batch: Batch): Promise<void> {
+    const { engine, series } = this.#context
+    const same = await engine.holds(series.dataset, this.#path, batch)
+    if (same && content.disorder === 0 && content.strays === 0) return
+    throw new IntegrityError(
+      same
+        ? `${this.#path}: ${content.disorder} rows out of order, ${content.strays} outside any session`
+        : `${this.#path}: read back other rows than the ${batch.length} that were written`,
+      { hint: NOTHING_COMMITTED },
+    )
+  }
+
+  /** Both the bytes and the name: a commit is durable only if the name of what it names is. */
+  async #makeDurable(): Promise<void> {
+    await fsyncFile(this.#path)
+    await fsyncFolder(dirname(this.#path))
+  }
+
   async #open(): Promise<SegmentWriter> {
     const { engine, series, compression, rowGroupRows } = this.#context
-    await makeFolder(dirname(this.#path))
     return await engine.openSegment({
       dataset: series.dataset,
       path: this.#path,
@@ -73,8 +117,7 @@ export class SegmentStaging {
     const writer = this.#writer
     if (!writer) throw new IntegrityError(`${this.#path}: a segment without rows`)
     const { rows } = await this.#onDisk(() => writer.finish())
-    await fsyncFile(this.#path)
-    await fsyncFolder(dirname(this.#path)) // a commit is durable only if the name of what it names is
+    await this.#makeDurable()
     const content = await this.#readBack(rows)
     return { segment: await this.#describe(content), content }
   }
@@ -88,7 +131,7 @@ export class SegmentStaging {
       throw new IntegrityError(
         `${this.#path}: read back ${content.rows} rows (digest ${content.digest}, ${content.disorder} out of order, ` +
           `${content.strays} outside any session), wrote ${rows} (digest ${this.#written.toString()})`,
-        { hint: 'Nothing was committed. Check the disk and run the same command again.' },
+        { hint: NOTHING_COMMITTED },
       )
     }
     return content
@@ -97,12 +140,13 @@ export class SegmentStaging {
   async #describe(content: Content): Promise<Segment> {
     const { series, partition, engine, runId, origins } = this.#context
     const dates = [...content.sessions.keys()].sort()
+    const [{ size }, sha256] = await allEnded([stat(this.#path), sha256File(this.#path)])
     return {
       path: segmentPath(series, partition),
       partition,
       rows: content.rows,
-      bytes: (await stat(this.#path)).size,
-      sha256: await sha256File(this.#path),
+      bytes: size,
+      sha256,
       digest: content.digest,
       first: dates[0]!,
       last: dates.at(-1)!,

@@ -115,6 +115,25 @@ export function parquetEngineContract({ make, dataset, compressions }: EngineUnd
       expect(last).toEqual(given[39_999])
     })
 
+    test('exactly what was written, and nothing that differs in a single cell', async () => {
+      const given = rows(2100)
+      const { path } = await write([given])
+      const holds = (other: readonly Row[]) => engine.holds(dataset, path, batchOf(dataset, other))
+      expect(await holds(given)).toBe(true)
+      for (const at of [0, 1, 2048, 2099]) {
+        for (const [name, value] of Object.entries(given[at]!)) {
+          const elsewhere = given.find((row) => row[name] !== null)![name]
+          for (const other of value === null ? [elsewhere] : otherValues(value)) {
+            const changed = given.with(at, { ...given[at], [name]: other })
+            expect([at, name, other, await holds(changed)]).toEqual([at, name, other, false])
+          }
+        }
+      }
+      expect(await holds(given.slice(0, -1))).toBe(false)
+      expect(await holds([...given, given[0]!])).toBe(false)
+      expect(await holds(given.with(7, given[8]!).with(8, given[7]!))).toBe(false)
+    })
+
     test('nothing from no files', async () => {
       expect(await rowsOf(engine.read(dataset, []))).toEqual([])
     })
@@ -423,4 +442,13 @@ function mountTinyDisk(): { readonly folder: string; unmount(): void } {
       rmdirSync(folder)
     },
   }
+}
+
+/** Values like `value` but not equal to it. */
+function otherValues(value: unknown): unknown[] {
+  if (typeof value === 'bigint') return [value + 1n, value - 2n ** 40n]
+  if (typeof value === 'string') return [null, `${value}x`, 'SPX']
+  if (Array.isArray(value)) return [null, [...(value as number[]), 1], [(value[0] as number) + 1]]
+  const number = value as number
+  return Number.isInteger(number) ? [null, number + 1, number - 2 ** 33] : [null, number * (1 + 2 ** -52)]
 }

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { DiskError } from '../../src/core/errors.ts'
+import type { Batch } from '../../src/core/batch.ts'
+import { DiskError, IntegrityError } from '../../src/core/errors.ts'
+import type { SegmentOptions, SegmentWriter } from '../../src/lake/engine.ts'
 import { ledgerPath, nextLedgerPath, segmentPath } from '../../src/lake/layout.ts'
 import { viewSeries } from '../../src/lake/series-store.ts'
 import { verifySeries } from '../../src/lake/verify.ts'
@@ -10,15 +12,16 @@ import { interceptOperations, type Operation } from '../support/crash/operations
 import {
   BARS,
   barRows,
-  batchFor,
   commitRows,
   engine,
   engineOnce,
   openWriter,
   record,
+  rowsFor,
   SESSIONS,
   settle,
   testRoot,
+  TRADES,
   unfinishedBelow,
   visibleRows,
 } from '../support/lake.ts'
@@ -188,20 +191,36 @@ describe('a commit that the disk refuses', () => {
   })
 })
 
-test('a segment that does not hold what was written is not committed', async () => {
+test.each([
+  ['bars', BARS, 'volume'],
+  ['trades', TRADES, 'price'],
+] as const)('%s: a segment that differs in one cell is not committed', async (_, series, column) => {
   const root = testRoot()
+  const altered = (batch: Batch): Batch => {
+    const values = (batch.columns[column] as Float64Array).map((value, row) => value + (row === 1 ? 1e-7 : 0))
+    return { ...batch, columns: { ...batch.columns, [column]: values } }
+  }
   const lying = new Proxy(engine, {
     get: (real, name) => {
-      if (name === 'read') return () => [batchFor(BARS, [{ ...barRows(DEC30, 1, 1)[0], close: 1.0000001 }])]
       const value: unknown = Reflect.get(real, name)
-      return typeof value === 'function' ? (value.bind(real) as unknown) : value
+      if (name !== 'openSegment') return typeof value === 'function' ? (value.bind(real) as unknown) : value
+      return async (options: SegmentOptions): Promise<SegmentWriter> => {
+        const writer = await real.openSegment(options)
+        return {
+          append: (batch) => writer.append(altered(batch)),
+          finish: () => writer.finish(),
+          abort: () => writer.abort(),
+        }
+      }
     },
   })
-  const writer = await openWriter(root, BARS, { engine: lying })
-  await expect(commitRows(writer, { [DEC30]: barRows(DEC30, 1, 1) })).rejects.toThrow('read back 1 rows')
+  const writer = await openWriter(root, series, { engine: lying })
+  const refused = commitRows(writer, { [DEC30]: rowsFor(series, DEC30, 1, 3) })
+  await expect(refused).rejects.toThrow('read back')
+  await expect(refused).rejects.toBeInstanceOf(IntegrityError)
   expect(writer.ledger.cells).toEqual({})
   await writer.close()
-  expect(await visibleRows(root, BARS)).toEqual([])
+  expect(await visibleRows(root, series)).toEqual([])
   expect(await unfinishedBelow(root)).toEqual([])
 })
 

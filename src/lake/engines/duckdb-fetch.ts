@@ -2,6 +2,7 @@ import type { DuckDBDataChunk, DuckDBListVector, DuckDBVector } from '@duckdb/no
 import { NS_NULL, type Batch, type ColumnData, type ColumnSchema } from '../../core/batch.ts'
 import { SchemaError } from '../../core/errors.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
+import { repeats } from './duckdb-compare.ts'
 import { buffersOf, eachNull } from './duckdb-vectors.ts'
 
 /**
@@ -182,14 +183,6 @@ class StringBuilder implements ColumnBuilder {
   build(length: number): { codes: Int32Array; dictionary: readonly string[] } {
     return { codes: this.#codes.subarray(0, length), dictionary: this.#dictionary }
   }
-}
-
-function repeats(words: Int32Array, row: number): boolean {
-  const at = 4 * row
-  for (let word = at; word < at + 4; word++) {
-    if (words[word] !== words[word - 4]) return false
-  }
-  return true
 }
 
 class ListBuilder implements ColumnBuilder {

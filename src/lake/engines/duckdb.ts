@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises'
+import type { DuckDBDataChunk } from '@duckdb/node-api'
 import type { Batch } from '../../core/batch.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { ParquetEngine, SegmentFacts, SegmentOptions, SegmentWriter } from '../engine.ts'
 import { selectTyped } from './duckdb-columns.ts'
+import { chunkHolds } from './duckdb-compare.ts'
 import { readError, writeError } from './duckdb-errors.ts'
 import { BatchBuilder } from './duckdb-fetch.ts'
 import { openDuckDb, type DuckDbInstance, type DuckDbOptions } from './duckdb-instance.ts'
@@ -44,22 +46,35 @@ export class DuckDbEngine implements ParquetEngine {
   }
 
   async *read(dataset: DatasetDefinition, paths: readonly string[]): AsyncIterable<Batch> {
+    let builder = new BatchBuilder(dataset, BATCH_ROWS)
+    for await (const chunk of this.#chunks(dataset, paths)) {
+      if (!builder.hasRoomFor(chunk.rowCount)) {
+        yield builder.build()
+        builder = new BatchBuilder(dataset, BATCH_ROWS)
+      }
+      builder.add(chunk)
+    }
+    if (builder.length > 0) yield builder.build()
+  }
+
+  async holds(dataset: DatasetDefinition, path: string, expected: Batch): Promise<boolean> {
+    let rows = 0
+    for await (const chunk of this.#chunks(dataset, [path])) {
+      if (!chunkHolds(dataset, chunk, expected, rows)) return false
+      rows += chunk.rowCount
+    }
+    return rows === expected.length
+  }
+
+  /** All rows of `paths` in file order, as DuckDB gives them; the columns those of `dataset`. */
+  async *#chunks(dataset: DatasetDefinition, paths: readonly string[]): AsyncGenerator<DuckDBDataChunk> {
     if (paths.length === 0) return
     const { instance } = await this.#open()
     const connection = await instance.connect()
     try {
-      const result = await connection.stream(
+      yield* await connection.stream(
         `SELECT ${selectTyped(dataset.columns)} FROM read_parquet(${sqlPaths(paths)}, hive_partitioning = false)`,
       )
-      let builder = new BatchBuilder(dataset, BATCH_ROWS)
-      for await (const chunk of result) {
-        if (!builder.hasRoomFor(chunk.rowCount)) {
-          yield builder.build()
-          builder = new BatchBuilder(dataset, BATCH_ROWS)
-        }
-        builder.add(chunk)
-      }
-      if (builder.length > 0) yield builder.build()
     } catch (error) {
       throw readError(error, paths)
     } finally {

@@ -49,6 +49,10 @@ export class ParquetjsLiteEngine implements ParquetEngine {
     return this.#reader.read(dataset, paths)
   }
 
+  async holds(dataset: DatasetDefinition, path: string, expected: Batch): Promise<boolean> {
+    return await this.#reader.holds(dataset, path, expected)
+  }
+
   async inspect(path: string): Promise<SegmentFacts> {
     return await this.#reader.inspect(path)
   }

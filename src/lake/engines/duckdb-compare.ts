@@ -1,0 +1,139 @@
+import type { DuckDBDataChunk, DuckDBListVector, DuckDBVector } from '@duckdb/node-api'
+import {
+  NS_NULL,
+  type Batch,
+  type ColumnData,
+  type ColumnType,
+  type ListColumn,
+  type StringColumn,
+} from '../../core/batch.ts'
+import type { DatasetDefinition } from '../../market/dataset.ts'
+import { buffersOf, eachNull } from './duckdb-vectors.ts'
+
+/**
+ * Whether `chunk` holds the rows of `expected` from `from` on, cell for cell; the two zeros count as one.
+ * The columns of the chunk must be those of `dataset`, in its order and of its SQL types.
+ */
+export function chunkHolds(
+  dataset: DatasetDefinition,
+  chunk: DuckDBDataChunk,
+  expected: Batch,
+  from: number,
+): boolean {
+  if (from + chunk.rowCount > expected.length) return false
+  return dataset.columns.every(({ name, type }, i) => {
+    const vector = chunk.getColumnVector(i)
+    const nulls = nullsOf(vector)
+    return vectorHolds(type, vector, { data: expected.columns[name]!, from, nulls })
+  })
+}
+
+/** What a vector should hold: the rows of `data` from `from` on. */
+interface Expected<Data = ColumnData> {
+  readonly data: Data
+  readonly from: number
+  /** Per row of the vector 1 for null; undefined when none is. */
+  readonly nulls: Uint8Array | undefined
+}
+
+function nullsOf(vector: DuckDBVector): Uint8Array | undefined {
+  let nulls: Uint8Array | undefined
+  eachNull(vector, (row) => ((nulls ??= new Uint8Array(vector.itemCount))[row] = 1))
+  return nulls
+}
+
+function vectorHolds(type: ColumnType, vector: DuckDBVector, expected: Expected): boolean {
+  switch (type) {
+    case 'double':
+      return holdsNumbers(buffersOf<Float64Array>(vector).items, expected as Expected<Float64Array>)
+    case 'date':
+      return holdsNumbers(buffersOf<Int32Array>(vector).items, expected as Expected<Float64Array>)
+    case 'timestamp':
+    case 'int64':
+      return holdsWhole(buffersOf<BigInt64Array>(vector).items, expected as Expected<Float64Array>)
+    case 'ns':
+      return holdsNanoseconds(buffersOf<BigInt64Array>(vector).items, expected as Expected<BigInt64Array>)
+    case 'string':
+      return holdsStrings(vector, expected as Expected<StringColumn>)
+    case 'int_list':
+      return holdsLists(vector as DuckDBListVector, expected as Expected<ListColumn>)
+  }
+}
+
+function holdsNumbers(items: Float64Array | Int32Array, expected: Expected<Float64Array>): boolean {
+  const { data, from, nulls } = expected
+  for (let row = 0; row < items.length; row++) {
+    const value = data[from + row]!
+    if (items[row] !== value && !(nulls?.[row] === 1 && Number.isNaN(value))) return false
+    if (nulls?.[row] === 1 && !Number.isNaN(value)) return false // a null's bytes mean nothing
+  }
+  return true
+}
+
+const TWO_32 = 2 ** 32
+
+/** Whole numbers within ±2^53 are the same when their halves are. */
+function holdsWhole(items: BigInt64Array, { data, from, nulls }: Expected<Float64Array>): boolean {
+  const low = new Uint32Array(items.buffer, items.byteOffset, items.length * 2) // little-endian, as DuckDB is
+  const high = new Int32Array(items.buffer, items.byteOffset, items.length * 2)
+  for (let row = 0; row < items.length; row++) {
+    const value = data[from + row]!
+    if (nulls?.[row] === 1) {
+      if (!Number.isNaN(value)) return false
+      continue
+    }
+    const upper = Math.floor(value / TWO_32)
+    if (high[2 * row + 1] !== upper || low[2 * row] !== value - upper * TWO_32) return false
+  }
+  return true
+}
+
+function holdsNanoseconds(items: BigInt64Array, { data, from, nulls }: Expected<BigInt64Array>): boolean {
+  for (let row = 0; row < items.length; row++) {
+    const value = nulls?.[row] === 1 ? NS_NULL : items[row]
+    if (value !== data[from + row]) return false
+  }
+  return true
+}
+
+/** A value is 16 bytes: length, then text or prefix and pointer. Where they repeat, so does the text. */
+function holdsStrings(vector: DuckDBVector, { data, from, nulls }: Expected<StringColumn>): boolean {
+  const { dataView } = vector as unknown as { readonly dataView: DataView }
+  const words = new Int32Array(dataView.buffer, dataView.byteOffset, vector.itemCount * 4)
+  let known = -1 // the code whose text the row before holds
+  for (let row = 0; row < vector.itemCount; row++) {
+    const code = data.codes[from + row]!
+    if (nulls?.[row] === 1) {
+      if (code >= 0) return false
+      known = -1
+    } else if (code < 0 || known !== code || !repeats(words, row)) {
+      if (code < 0 || vector.getItem(row) !== data.dictionary[code]) return false
+      known = code
+    }
+  }
+  return true
+}
+
+/** Whether the 16 bytes of `row` are those of the row before. */
+export function repeats(words: Int32Array, row: number): boolean {
+  const at = 4 * row
+  for (let word = at; word < at + 4; word++) {
+    if (words[word] !== words[word - 4]) return false
+  }
+  return true
+}
+
+function holdsLists(vector: DuckDBListVector, { data, from, nulls }: Expected<ListColumn>): boolean {
+  const { items } = buffersOf<Int32Array>(vector.childVector)
+  for (let row = 0; row < vector.itemCount; row++) {
+    const [start, end] = [data.offsets[from + row]!, data.offsets[from + row + 1]!]
+    if (nulls?.[row] === 1) {
+      if (start !== end) return false
+      continue
+    }
+    const [first, length] = [vector.getEntryOffset(row), vector.getEntryLength(row)]
+    if (length === 0 || length !== end - start) return false // an empty list is held as null
+    for (let i = 0; i < length; i++) if (items[first + i] !== data.values[start + i]) return false
+  }
+  return true
+}
