@@ -19,6 +19,8 @@ export interface BackfillOptions extends SegmentSettings {
   readonly source: HistorySource
   readonly nowMs: number
   readonly force: boolean
+  /** Only these sessions of the range, held or not. */
+  readonly only?: ReadonlySet<string>
   /** Work items in hand at the same time, at least 1. */
   readonly concurrency: number
   /** How long to wait for another writer of a series, in milliseconds. */

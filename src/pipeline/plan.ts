@@ -34,6 +34,8 @@ export interface PlanOptions {
   readonly nowMs: number
   /** Record sessions that are held already once more. */
   readonly force: boolean
+  /** Only these sessions of the range, held or not. */
+  readonly only?: ReadonlySet<string> | undefined
 }
 
 /** States that a run does not ask about again unless forced. */
@@ -44,11 +46,13 @@ const PAGED_SESSIONS = 5
 
 /** Plans one series: as few vendor requests as its limits allow, none for what is settled. */
 export function planSeries(options: PlanOptions): SeriesPlan {
-  const { series, range, ledger, limits, nowMs, force } = options
+  const { series, range, ledger, limits, nowMs, force, only } = options
   const sessions = calendarOf(series.dataset.calendar).between(range.from, range.to)
   const finished = sessions.filter((session) => session.extendedCloseMs <= settledBy(nowMs))
   const isHeld = ({ date }: TradingSession): boolean => SETTLED.has(ledger.cells[date]?.state ?? 'missing')
-  const wanted = new Set(finished.filter((session) => force || !isHeld(session)).map(({ date }) => date))
+  const isWanted = (session: TradingSession): boolean =>
+    only ? only.has(session.date) : force || !isHeld(session)
+  const wanted = new Set(finished.filter(isWanted).map(({ date }) => date))
   const items = pack(finished, wanted, limits)
   const perSession = rowsPerSession(series.dataset, ledger)
   return {

@@ -25,6 +25,8 @@ export interface BarVendorOptions {
   readonly bars?: (date: string, request: BarRequest) => readonly WireBar[]
   /** Sessions with a daily bar; default: those whose minute bars are not none. */
   readonly hasDailyBar?: (date: string) => boolean
+  /** The daily bar of a session that has one; default: the same for all. */
+  readonly dailyBar?: (date: string) => WireBar
   /** Answers instead of the data where it returns something. */
   readonly instead?: (request: BarRequest) => ScriptedAnswer | undefined
   /** Whether the vendor knows a ticker; default: all but NOPE. Undefined: it answers with a fault of its own. */
@@ -54,7 +56,7 @@ export async function startBarVendor(options: BarVendorOptions = {}): Promise<Ve
 
 function barsAnswer(
   request: BarRequest,
-  { bars = minuteBars, hasDailyBar }: BarVendorOptions,
+  { bars = minuteBars, hasDailyBar, dailyBar = usualDailyBar }: BarVendorOptions,
 ): ScriptedAnswer {
   const dates = calendarOf('XNYS')
     .between(request.from, request.to)
@@ -100,7 +102,7 @@ export function minuteBars(date: string, _request?: unknown, count = 3): WireBar
   })
 }
 
-const dailyBar = (date: string): WireBar =>
+const usualDailyBar = (date: string): WireBar =>
   bar(Date.parse(`${date}T${isSummer(date) ? '04' : '05'}:00:00Z`), 100)
 const isSummer = (date: string): boolean =>
   new Date(`${date}T12:00:00Z`)
