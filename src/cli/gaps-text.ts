@@ -1,7 +1,6 @@
 import { isExplained, type Gap, type SeriesGaps } from '../pipeline/gaps/gap.ts'
 import type { RepairedSession } from '../pipeline/gaps/repair.ts'
 import type { RunContext } from './context.ts'
-import type { GapFlags } from './gaps-run.ts'
 import { formatNumber, plural } from './format.ts'
 
 /** Gaps listed for people; --json lists them all. */
@@ -10,7 +9,7 @@ const MAX_LISTED = 60
 /** Prints what was found, and what a repair did, for people or as JSON. */
 export async function printGaps(
   context: RunContext,
-  { all, repair }: GapFlags,
+  { all, repair }: { readonly all: boolean; readonly repair: boolean },
   found: readonly SeriesGaps[],
   repaired: readonly RepairedSession[] = [],
 ): Promise<void> {

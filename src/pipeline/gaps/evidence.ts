@@ -12,7 +12,7 @@ import { equityTrades } from '../../market/datasets/equity-ticks.ts'
 import { US_PER_MS } from '../../market/time.ts'
 import { DailyWitness } from './daily-witness.ts'
 import type { SessionEvidence } from './judge.ts'
-import type { GapScanOptions } from './scan.ts'
+import type { GapScanOptions } from './gap.ts'
 
 /**
  * Conditions of trades that make no price of a bar: average price, cash, contingent, derivative, form T, late and

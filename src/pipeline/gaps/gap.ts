@@ -1,4 +1,7 @@
+import type { ParquetEngine } from '../../lake/engine.ts'
+import type { SeriesId } from '../../lake/layout.ts'
 import type { CellState } from '../../lake/ledger.ts'
+import type { SeriesView } from '../../lake/series-store.ts'
 
 /** Why something is not there. */
 export type GapReason =
@@ -52,6 +55,18 @@ export interface Gap {
   readonly confirmed?: true
   /** Of options: the contract. */
   readonly contract?: string
+}
+
+export interface GapScanOptions {
+  readonly root: string
+  readonly engine: ParquetEngine
+  /** How another series of the lake stands: its daily bars and trades are evidence. */
+  readonly view: (series: SeriesId) => Promise<SeriesView>
+  /** Sessions, both inclusive; default: from the first to the last one that the ledger knows. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  /** The present instant, UTC epoch milliseconds. */
+  readonly nowMs: number
 }
 
 /** What the scan of one series found. */

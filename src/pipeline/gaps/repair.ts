@@ -8,9 +8,9 @@ import { SeriesWriter } from '../../lake/series-writer.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { backfillSeries, type BackfillOptions } from '../backfill.ts'
 import { backfillOptions } from '../option-backfill.ts'
-import { isRepairable, type Gap, type SeriesGaps } from './gap.ts'
+import { isRepairable, type Gap, type GapScanOptions, type SeriesGaps } from './gap.ts'
 import { ALL } from './judge.ts'
-import { scanGaps, type GapScanOptions } from './scan.ts'
+import { scanGaps } from './scan.ts'
 
 /** What a repair made of one session. */
 export interface RepairedSession {

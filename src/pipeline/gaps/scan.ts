@@ -1,11 +1,10 @@
-import type { ParquetEngine } from '../../lake/engine.ts'
 import {
   readHeldSessions,
   type HeldContent,
   type HeldSession,
   type StrayRows,
 } from '../../lake/held-sessions.ts'
-import { partitionOf, type SeriesId } from '../../lake/layout.ts'
+import { partitionOf } from '../../lake/layout.ts'
 import type { Cell } from '../../lake/ledger.ts'
 import type { SeriesView } from '../../lake/series-store.ts'
 import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
@@ -13,20 +12,8 @@ import { seriesKeyOf } from '../../market/dataset.ts'
 import { settledBy } from '../settled.ts'
 import { contractGaps } from './contracts.ts'
 import { GapEvidence } from './evidence.ts'
-import { STATE_REASONS, type Gap, type GapReason, type SeriesGaps } from './gap.ts'
+import { STATE_REASONS, type Gap, type GapReason, type GapScanOptions, type SeriesGaps } from './gap.ts'
 import { ALL, judgeAbsence, kindOf, spanOf, wholeSpan } from './judge.ts'
-
-export interface GapScanOptions {
-  readonly root: string
-  readonly engine: ParquetEngine
-  /** How another series of the lake stands: its daily bars and trades are evidence. */
-  readonly view: (series: SeriesId) => Promise<SeriesView>
-  /** Sessions, both inclusive; default: from the first to the last one that the ledger knows. */
-  readonly from?: string | undefined
-  readonly to?: string | undefined
-  /** The present instant, UTC epoch milliseconds. */
-  readonly nowMs: number
-}
 
 /**
  * Compares what a series should hold with what its files hold: sessions of the calendar against cells, cells against
