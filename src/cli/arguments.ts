@@ -22,6 +22,12 @@ export function instant(text: string): number {
   throw new InvalidArgumentError('Expected an instant like 2025-06-02T20:00:00Z.')
 }
 
+/** Reads an instant like {@link instant}, or a day (its midnight in UTC), as `Date.toISOString` writes it. */
+export function moment(text: string): string {
+  const ms = instant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
+  return new Date(ms).toISOString()
+}
+
 /** Reads a day like `2025-06-02`; commander's refusal names the flag. */
 export function day(text: string): string {
   try {

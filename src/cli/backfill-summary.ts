@@ -32,11 +32,24 @@ export async function printSummary(
       out.json('tapelake.backfill', 1, { run: context.runId, source: flags.source, ...summary, ...error })
     }
   } else await printForPeople(context, outcomes, summary)
+  warnOfLess(context, summary)
   if (problem !== undefined) throw problem
   if (context.signals.graceful.aborted) {
     out.note('Interrupted. What was committed is kept; run the same command again to go on.')
   }
   return exitCodeOf(summary)
+}
+
+/** An answer with fewer rows than before is taken, since the vendor said so, but not in silence. */
+function warnOfLess({ logger }: RunContext, { restated }: BackfillSummary): void {
+  const less = restated.filter(({ rowsBefore, rowsAfter }) => rowsAfter < rowsBefore)
+  for (const one of less) {
+    const { ticker, dataset, date, rowsBefore, rowsAfter } = one
+    logger.warn(
+      one,
+      `${ticker} ${dataset} ${date}: the new answer has ${rowsAfter} rows, ${rowsBefore} were held`,
+    )
+  }
 }
 
 const codeOf = (problem: Error): object =>
@@ -53,18 +66,30 @@ async function printForPeople(
     outcomes.map((outcome) => seriesRow(outcome, summary)),
     { right: [4, 5] },
   )
-  const { rows, calls, quarantined, duplicates, holes } = summary
+  const { rows, calls, quarantined, duplicates, restated, holes } = summary
   const extra = [
     quarantined > 0 ? `${plural(quarantined, 'row')} refused (quarantine)` : '',
     duplicates > 0 ? `${plural(duplicates, 'duplicate')} dropped` : '',
+    restated.length > 0 ? `${plural(restated.length, 'session')} restated` : '',
   ].filter(Boolean)
   out.line([`${plural(rows, 'row')} recorded`, plural(calls, 'call'), ...extra].join(', '))
+  for (const one of restated.slice(0, HOLES_SHOWN))
+    out.line(`${out.style('yellow', 'restated')}: ${restatedText(one)}`)
+  if (restated.length > HOLES_SHOWN)
+    out.line(`… and ${plural(restated.length - HOLES_SHOWN, 'more restated session')}; --json lists all`)
   for (const hole of holes.slice(0, HOLES_SHOWN)) {
     const when = hole.from === hole.to ? hole.from : `${hole.from} to ${hole.to} (${hole.sessions} sessions)`
     out.line(`${out.style('yellow', hole.state)}: ${hole.ticker} ${hole.dataset} ${when}: ${hole.reason}`)
   }
   if (holes.length > HOLES_SHOWN)
     out.line(`… and ${plural(holes.length - HOLES_SHOWN, 'more hole')}; --json lists all`)
+}
+
+/** One restated session; that the answer lacks rows which the lake had is said first. */
+function restatedText(one: BackfillSummary['restated'][number]): string {
+  const { ticker, dataset, date, added, removed, changed } = one
+  const lacks = removed > 0 ? `${plural(removed, 'row')} not in the new answer, ` : ''
+  return `${ticker} ${dataset} ${date}: ${lacks}${formatNumber(changed)} changed, ${formatNumber(added)} added; the rows before are kept (--as-of)`
 }
 
 function seriesRow({ series, plan, rows }: SeriesOutcome, { sessions }: BackfillSummary): string[] {

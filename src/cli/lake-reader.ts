@@ -16,13 +16,18 @@ export interface OpenedReader {
  * Opens the lake of `config` for SQL. Works on a lake that this user may only read, too: what does not
  * fit into memory is then spilled below the system's temporary folder.
  *
+ * @param asOf the instant whose lake is meant, ISO 8601 UTC; default: as it is
  * @throws {LakeMismatchError} when a newer tapelake made it
+ * @throws {LakeError} when versions of `asOf` are not kept any more
  */
-export async function openLakeReader({ settings, dataDir }: LoadedConfig): Promise<OpenedReader> {
+export async function openLakeReader(
+  { settings, dataDir }: LoadedConfig,
+  asOf?: string,
+): Promise<OpenedReader> {
   const { memoryLimitMb, threads } = settings.query
   const lake = await openLake(dataDir)
   try {
-    const views = await lake.files()
+    const views = await lake.files({ asOf })
     const scratch = await scratchFolder(dataDir)
     const options = { views, tempDirectory: scratch.path, memoryLimitMb, ...(threads > 0 && { threads }) }
     const reader = await openReader(options)

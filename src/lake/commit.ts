@@ -2,6 +2,7 @@ import { readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { IntegrityError } from '../core/errors.ts'
 import { fsyncFolder, makeFolder, onDisk, replaceFile } from './durable.ts'
+import { dropForgotten, keepVersions } from './history.ts'
 import { ledgerPath, nextLedgerPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import { formatLedger, parseLedger, type Ledger, type Segment } from './ledger.ts'
 
@@ -9,9 +10,10 @@ import { formatLedger, parseLedger, type Ledger, type Segment } from './ledger.t
  * The commit. Whole, checked segments lie beside their final places as `….parquet.tmp`. Then
  *
  *   1. the ledger-to-be is made durable as `<ticker>.next`   ← the commit: from here on it is the truth
- *   2. each new segment is renamed over the one it replaces
- *   3. segments that are no longer live are removed
- *   4. `<ticker>.next` is renamed over `<ticker>.json`
+ *   2. segments whose rows are kept as a version get a second name below history/
+ *   3. each new segment is renamed over the one it replaces
+ *   4. segments that are no longer live are removed, and so are versions that nobody keeps any more
+ *   5. `<ticker>.next` is renamed over `<ticker>.json`
  *
  * A crash before 1 leaves the old truth and some temporary files; a crash after it is finished by the next
  * writer (recovery.ts), since everything it needs is on the disk. A partition keeps one path, so a glob over
@@ -31,7 +33,7 @@ export async function announceCommit(root: string, series: SeriesId, next: Ledge
 }
 
 /**
- * Steps 2 to 4; see {@link announceCommit}.
+ * Steps 2 to 5; see {@link announceCommit}.
  *
  * @param staged paths of the segments that have a temporary file, relative to `root`
  */
@@ -42,14 +44,17 @@ export async function publishCommit(
   staged: readonly string[],
 ): Promise<void> {
   const old = await readLedgerFile(root, series).catch(forgiveDamage)
+  const dead = supersededSegments(old, next)
+  const replaceable = new Set([...staged, ...dead.map(({ path }) => path)])
+  await keepVersions(root, series, old, next, replaceable)
   for (const path of staged.map((relative) => join(root, relative))) {
     await onDisk(path, () => rename(path + TEMPORARY_SUFFIX, path))
   }
-  const dead = supersededSegments(old, next)
   for (const { path } of dead) await onDisk(path, () => rm(join(root, path), { force: true }))
   // Also those that a crash left renamed but not yet durable.
   const folders = new Set([...changedSegments(old, next), ...dead].map(({ path }) => dirname(path)))
   for (const folder of folders) await fsyncFolder(join(root, folder))
+  await dropForgotten(root, series, old, next)
   const ledger = join(root, ledgerPath(series))
   await onDisk(ledger, () => rename(join(root, nextLedgerPath(series)), ledger))
   await fsyncFolder(dirname(ledger))

@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DATASETS } from '../market/datasets/index.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
+import { seriesAsOf, type LakePart } from './as-of.ts'
 import type { ParquetEngine } from './engine.ts'
 import { createEngine } from './engines/index.ts'
 import { dataPaths, decodeTicker, encodeTicker, type SeriesId } from './layout.ts'
 import { viewSeries, type SeriesView } from './series-store.ts'
 import { readStamp, type LakeStamp } from './stamp.ts'
-import { statusOf, type SeriesStatus } from './status.ts'
+import { statusAsOf, statusOf, type SeriesStatus } from './status.ts'
 import { strayFiles } from './strays.ts'
 import { verifySeries, type VerifiedSeries, type VerifyOptions } from './verify.ts'
 
@@ -18,9 +19,23 @@ export interface SeriesFilter {
 }
 
 /** Which files are meant: those with rows of any session from `from` to `to` (YYYY-MM-DD, both inclusive). */
-export interface FilesFilter extends SeriesFilter {
+export interface FilesFilter extends SeriesFilter, MomentFilter {
   readonly from?: string
   readonly to?: string
+}
+
+/** When: the lake as it stood at an instant, ISO 8601 in UTC as `Date.toISOString` writes it; default: as it is. */
+export interface MomentFilter {
+  readonly asOf?: string | undefined
+}
+
+/** The files of a dataset. */
+export interface DatasetFiles {
+  readonly dataset: DatasetDefinition
+  /** Files of which every row counts, absolute. */
+  readonly files: readonly string[]
+  /** Of earlier instants: files of which some sessions count. */
+  readonly parts?: readonly LakePart[]
 }
 
 /** The lake below a data directory, for readers. It changes nothing on the disk. */
@@ -32,10 +47,14 @@ export interface Lake {
   view(series: SeriesId): Promise<SeriesView>
   /**
    * Live files per dataset, for {@link openReader}; datasets without files are listed too. Whoever asks about a few
-   * days says so here: DuckDB opens every file it is given, the ledger knows which ones can hold the days.
+   * days says so here: DuckDB opens every file it is given, the ledger knows which ones can hold the days. With `asOf`
+   * all days are given.
+   *
+   * @throws {LakeError} when versions of `asOf` are not kept any more
    */
-  files(filter?: FilesFilter): Promise<readonly { dataset: DatasetDefinition; files: readonly string[] }[]>
-  status(filter?: SeriesFilter): AsyncGenerator<SeriesStatus>
+  files(filter?: FilesFilter): Promise<readonly DatasetFiles[]>
+  /** @throws {LakeError} see `files` */
+  status(filter?: SeriesFilter & MomentFilter): AsyncGenerator<SeriesStatus>
   verify(filter?: SeriesFilter, options?: VerifyOptions): AsyncGenerator<VerifiedSeries>
   /** Parquet files below `lake/` that lie in no series' folder, relative to `root`. */
   strays(): Promise<readonly string[]>
@@ -59,6 +78,7 @@ export async function openLake(root: string): Promise<Lake> {
     view: (series) => viewSeries(root, series, engine),
     files: async (filter = {}) => {
       const views = await Promise.all((await lake.series(filter)).map((series) => lake.view(series)))
+      if (filter.asOf !== undefined) return await filesAsOf(root, views, filter.asOf)
       return DATASETS.map((dataset) => ({
         dataset,
         files: views
@@ -67,7 +87,11 @@ export async function openLake(root: string): Promise<Lake> {
       }))
     },
     async *status(filter = {}) {
-      for (const series of await lake.series(filter)) yield statusOf(await lake.view(series))
+      for (const series of await lake.series(filter)) {
+        const view = await lake.view(series)
+        if (filter.asOf === undefined) yield statusOf(view)
+        else yield statusAsOf(view, await seriesAsOf(root, view, filter.asOf), filter.asOf)
+      }
     },
     async *verify(filter = {}, options = {}) {
       for (const series of await lake.series(filter)) yield await verifySeries(root, series, engine, options)
@@ -76,6 +100,19 @@ export async function openLake(root: string): Promise<Lake> {
     close: async () => await opened?.close(),
   }
   return lake
+}
+
+async function filesAsOf(
+  root: string,
+  views: readonly SeriesView[],
+  asOf: string,
+): Promise<readonly DatasetFiles[]> {
+  const series = await Promise.all(views.map((view) => seriesAsOf(root, view, asOf)))
+  return DATASETS.map((dataset) => {
+    const all = series.filter((one) => one.series.dataset === dataset).flatMap(({ parts }) => parts)
+    const files = all.filter(({ dates }) => !dates).map(({ file }) => file)
+    return { dataset, files, parts: all.filter(({ dates }) => dates) }
+  })
 }
 
 function filesWithin({ ledger, files }: SeriesView, { from, to }: FilesFilter): string[] {

@@ -10,6 +10,8 @@ export interface DataPaths {
   readonly lake: string
   readonly ledger: string
   readonly quarantine: string
+  /** Versions that gave way, outside `lake/`. */
+  readonly history: string
   /** What a vendor said, as JSON, beside the lake: discovered option contracts. */
   readonly raw: string
   readonly state: string
@@ -25,6 +27,7 @@ export function dataPaths(root: string): DataPaths {
     lake: join(root, 'lake'),
     ledger: join(root, 'ledger'),
     quarantine: join(root, 'quarantine'),
+    history: join(root, 'history'),
     raw: join(root, 'raw'),
     state,
     locks: join(state, 'locks'),
@@ -92,3 +95,20 @@ export const nextLedgerPath = ({ dataset, ticker }: SeriesId): string =>
 /** Refused rows of one cell, relative to the data directory. */
 export const quarantinePath = ({ dataset, ticker }: SeriesId, sessionDate: string): string =>
   `quarantine/${dataset.name}/${seriesKeyOf(dataset)}=${encodeTicker(ticker)}/${sessionDate}.jsonl`
+
+/** Where versions of a series are kept that gave way, relative to the data directory. */
+export const historyFolder = ({ dataset, ticker }: SeriesId): string =>
+  `history/${dataset.name}/${seriesKeyOf(dataset)}=${encodeTicker(ticker)}`
+
+/** The kept segment of `partition` that was written at `writtenAt`, relative to the data directory. */
+export const keptPath = (
+  series: SeriesId,
+  { partition, writtenAt, sha256 }: { partition: string; writtenAt: string; sha256: string },
+): string => `${historyFolder(series)}/${partition}_${compact(writtenAt)}_${sha256.slice(0, 12)}.parquet`
+
+/** What changed in `partition` at `at`, row by row, relative to the data directory. */
+export const diffPath = (series: SeriesId, partition: string, at: string): string =>
+  `${historyFolder(series)}/${partition}_${compact(at)}.diff.jsonl`
+
+/** An instant as part of a file name. */
+const compact = (instant: string): string => instant.replace(/[^0-9TZ]/g, '')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { LakeMismatchError, IntegrityError } from '../core/errors.ts'
-import { seriesFolder, type SeriesId } from './layout.ts'
+import { historyFolder, seriesFolder, type SeriesId } from './layout.ts'
 
 /**
  * The ledger: the JSON checkpoint of one series. It says which sessions are settled and how, and which Parquet
@@ -70,6 +70,28 @@ const segmentSchema = z.object({
 })
 export type Segment = z.infer<typeof segmentSchema>
 
+/** A version of a cell that gave way to another one. */
+const versionSchema = cellSchema
+  .pick({ state: true, reason: true, rows: true, digest: true, run: true, at: true })
+  .extend({
+    /** The session, YYYY-MM-DD. */
+    date: z.string(),
+    /** When it gave way (UTC); it was the truth from `at` until just before. */
+    until: z.string(),
+    /** The segment that held its rows, among others' perhaps, relative to the data directory; absent: not kept. */
+    kept: z.object({ path: z.string(), bytes: z.int().positive(), sha256: z.string() }).optional(),
+    /** What changed, row by row, relative to the data directory; counts of this session. */
+    diff: z
+      .object({
+        path: z.string(),
+        added: z.int().nonnegative(),
+        removed: z.int().nonnegative(),
+        changed: z.int().nonnegative(),
+      })
+      .optional(),
+  })
+export type Version = z.infer<typeof versionSchema>
+
 const ledgerSchema = z.object({
   schema: z.object({ name: z.literal('tapelake.ledger'), version: z.literal(LEDGER_VERSION) }),
   dataset: z.string(),
@@ -78,6 +100,10 @@ const ledgerSchema = z.object({
   updatedAt: z.string(),
   segments: z.array(segmentSchema),
   cells: z.record(z.string(), cellSchema),
+  /** Versions of cells that gave way, in the order in which they did. */
+  history: z.array(versionSchema).optional(),
+  /** Versions that gave way before this instant (UTC) may have been dropped. */
+  forgottenBefore: z.string().optional(),
 })
 export type Ledger = Readonly<z.infer<typeof ledgerSchema>>
 
@@ -118,6 +144,15 @@ export function parseLedger(text: string, path: string, series: SeriesId): Ledge
   return parsed.data
 }
 
+/** The versions on the last line of a diff; none where it is not whole. */
+export function parseVersions(line: string): readonly Version[] {
+  try {
+    return z.object({ versions: z.array(versionSchema) }).parse(JSON.parse(line)).versions
+  } catch {
+    return []
+  }
+}
+
 function refuseNewer(path: string, what: string, found: unknown, known: number): void {
   if (typeof found !== 'number' || found <= known) return
   throw new LakeMismatchError(`ledger ${path} has ${what} ${found}; this tapelake knows up to ${known}`, {
@@ -138,23 +173,33 @@ function assertUnedited(text: string, path: string, json: unknown): void {
 const checksumOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 /** A ledger that was copied or edited must not lead to files that are not its own. */
-function assertOwn({ dataset, ticker, segments }: Ledger, path: string, series: SeriesId): void {
+function assertOwn(ledger: Ledger, path: string, series: SeriesId): void {
+  const { dataset, ticker, segments, history = [] } = ledger
   if (dataset !== series.dataset.name || ticker !== series.ticker)
     throw new IntegrityError(`ledger ${path} is that of ${dataset} ${ticker}`)
-  const folder = `${seriesFolder(series)}/`
-  const foreign = segments.find((one) => !one.path.startsWith(folder) || one.path.split('/').includes('..'))
-  if (foreign) throw new IntegrityError(`ledger ${path} names ${foreign.path}, which is not its own`)
+  const versions = history.flatMap(({ kept, diff }) =>
+    [kept?.path, diff?.path].filter((one) => one !== undefined),
+  )
+  const foreign =
+    segments.map((one) => one.path).find((one) => !isWithin(seriesFolder(series), one)) ??
+    versions.find((one) => !isWithin(historyFolder(series), one))
+  if (foreign !== undefined) throw new IntegrityError(`ledger ${path} names ${foreign}, which is not its own`)
 }
+
+const isWithin = (folder: string, path: string): boolean =>
+  path.startsWith(`${folder}/`) && !path.split('/').includes('..')
 
 /** `ledger` as text: cells and segments one per line, cells in order of date, a checksum of it all at the end. */
 export function formatLedger(ledger: Ledger): string {
-  const { schema, dataset, datasetVersion, ticker, updatedAt, segments, cells } = ledger
-  const head = JSON.stringify({ schema, dataset, datasetVersion, ticker, updatedAt }, null, 2).slice(0, -2)
+  const { segments, cells, history = [], ...facts } = ledger
+  const head = JSON.stringify(facts, null, 2).slice(0, -2)
   const segmentLines = segments.map((segment) => `    ${JSON.stringify(segment)}`)
   const cellLines = Object.keys(cells)
     .sort()
     .map((date) => `    ${JSON.stringify(date)}: ${JSON.stringify(cells[date])}`)
-  const body = `${head},\n  "segments": ${block('[', segmentLines, ']')},\n  "cells": ${block('{', cellLines, '}')}`
+  const versionLines = history.map((version) => `    ${JSON.stringify(version)}`)
+  const versions = history.length === 0 ? '' : `,\n  "history": ${block('[', versionLines, ']')}`
+  const body = `${head},\n  "segments": ${block('[', segmentLines, ']')},\n  "cells": ${block('{', cellLines, '}')}${versions}`
   return `${body},\n  "checksum": "${checksumOf(body)}"\n}\n`
 }
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { changedSegments, forgiveDamage, publishCommit, readLedgerFile, readNext } from './commit.ts'
 import { onDisk, sha256File } from './durable.ts'
 import {
+  historyFolder,
   ledgerPath,
   nextLedgerPath,
   quarantinePath,
@@ -25,7 +26,7 @@ export async function recoverSeries(root: string, series: SeriesId): Promise<rea
   await putDamagedAside(root, series, notes)
   const next = await readNext(root, series)
   if (next) await finishCommit(root, series, next, notes)
-  for (const folder of [seriesFolder(series), dirname(quarantinePath(series, ''))]) {
+  for (const folder of [seriesFolder(series), dirname(quarantinePath(series, '')), historyFolder(series)]) {
     await sweepTemporary(join(root, folder))
   }
   for (const path of [ledgerPath(series), nextLedgerPath(series)]) {
@@ -102,7 +103,7 @@ export async function locateSegments(
 }
 
 /** Quick, for readers. */
-export const hasSize = async (file: string, { bytes }: Segment): Promise<boolean> =>
+export const hasSize = async (file: string, { bytes }: Pick<Segment, 'bytes'>): Promise<boolean> =>
   await stat(file).then(
     ({ size }) => size === bytes,
     () => false,

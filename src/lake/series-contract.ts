@@ -1,6 +1,7 @@
 import type { Ledger, Cell, CellState } from './ledger.ts'
 import type { SeriesId } from './layout.ts'
 import type { QuarantinedRow } from './quarantine.ts'
+import type { DiffCounts } from './row-diff.ts'
 import type { SegmentSettings, StagedSegment } from './stage-segment.ts'
 
 /** What a run says about one session; the lake adds the rows. */
@@ -14,6 +15,13 @@ export interface CellVerdict {
 /** Verdicts by session date. */
 export type Settlement = ReadonlyMap<string, CellVerdict>
 
+/** A session whose recorded rows gave way to others; they are kept as a version. */
+export interface Restatement extends DiffCounts {
+  readonly date: string
+  readonly rowsBefore: number
+  readonly rowsAfter: number
+}
+
 /** What a commit made true. */
 export interface CommitReceipt {
   /** Cells of the settlement, as the ledger now has them. */
@@ -21,6 +29,8 @@ export interface CommitReceipt {
   /** Rows and bytes in the segments that were written. */
   readonly rows: number
   readonly bytes: number
+  /** Sessions whose recorded rows gave way to others. */
+  readonly restated: readonly Restatement[]
 }
 
 /** Rows on their way into a commit. */

@@ -5,6 +5,7 @@ import { messageOf } from '../core/errors.ts'
 import { changedSegments, forgiveDamage, readLedgerFile, readNext } from './commit.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
+import { versionsFromDiffs } from './history.ts'
 import { seriesFolder, segmentPath, type SeriesId } from './layout.ts'
 import { emptyLedger, type Cell, type Ledger, type Segment } from './ledger.ts'
 import { hasSize, locateSegments } from './recovery.ts'
@@ -96,7 +97,9 @@ export async function rebuildLedger(
     Object.assign(cells, found.cells)
   }
   if (segments.length === 0) return emptyLedger(series)
-  return { ...emptyLedger(series), updatedAt: new Date().toISOString(), segments, cells }
+  const history = await versionsFromDiffs(root, series)
+  const versions = history.length > 0 ? { history: [...history] } : {}
+  return { ...emptyLedger(series), updatedAt: new Date().toISOString(), segments, cells, ...versions }
 }
 
 interface FoundSegment {

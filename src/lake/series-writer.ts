@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.ts'
 import { announceCommit, publishCommit } from './commit.ts'
-import type { Cell, Ledger } from './ledger.ts'
+import type { Cell, Ledger, Version } from './ledger.ts'
 import { dataPaths, encodeTicker, type SeriesId } from './layout.ts'
 import { takeLock, type Lock } from './lock.ts'
 import { growQuarantine } from './quarantine.ts'
@@ -10,12 +10,14 @@ import {
   type CellVerdict,
   type CommitReceipt,
   type ReceivedRows,
+  type Restatement,
   type Settlement,
   type SinkHost,
 } from './series-contract.ts'
 import { SeriesSink } from './series-sink.ts'
 import { viewSeries } from './series-store.ts'
 import type { SegmentSettings, StagedSegment } from './stage-segment.ts'
+import { supersede } from './versions.ts'
 
 export interface SeriesWriterOptions extends SegmentSettings {
   readonly root: string
@@ -123,13 +125,19 @@ export class SeriesWriter implements SinkHost {
     const cells = this.#settleCells(settlement, received)
     const changed = [...cells].some(([date, cell]) => this.#ledger.cells[date] !== cell)
     const shrink: (() => Promise<void>)[] = []
+    let restated: readonly Restatement[] = []
     for (const [date, { refused }] of settlement) {
       const matches = (refused?.length ?? 0) === (cells.get(date)?.quarantined ?? 0)
       if (refused && matches) shrink.push(await growQuarantine(root, series, date, refused))
     }
     if (changed || staged.length > 0) {
-      const next = this.#nextLedger(cells, staged)
-      await announceCommit(root, series, next)
+      const superseded = await supersede(this, cells, staged)
+      const next = this.#nextLedger(cells, staged, superseded.history)
+      await announceCommit(root, series, next).catch(async (error: unknown) => {
+        await superseded.discard()
+        throw error
+      })
+      restated = superseded.restated
       onCommitted()
       this.#ledger = next
       await this.#publish(staged.map(({ segment }) => segment.path))
@@ -137,7 +145,7 @@ export class SeriesWriter implements SinkHost {
     for (const leave of shrink) await leave()
     const rows = staged.reduce((sum, { segment }) => sum + segment.rows, 0)
     const bytes = staged.reduce((sum, { segment }) => sum + segment.bytes, 0)
-    return { cells, rows, bytes }
+    return { cells, rows, bytes, restated }
   }
 
   /** Past the point of no return a failure ends this writer; the next one to open the series goes on here. */
@@ -151,7 +159,11 @@ export class SeriesWriter implements SinkHost {
     }
   }
 
-  #nextLedger(cells: ReadonlyMap<string, Cell>, staged: readonly StagedSegment[]): Ledger {
+  #nextLedger(
+    cells: ReadonlyMap<string, Cell>,
+    staged: readonly StagedSegment[],
+    history: readonly Version[] = this.#ledger.history ?? [],
+  ): Ledger {
     const replaced = new Set(staged.map(({ segment }) => segment.path))
     const segments = [
       ...this.#ledger.segments.filter((segment) => !replaced.has(segment.path)),
@@ -163,6 +175,7 @@ export class SeriesWriter implements SinkHost {
       updatedAt: new Date().toISOString(),
       segments,
       cells: { ...this.#ledger.cells, ...Object.fromEntries(cells) },
+      ...(history.length > 0 ? { history: [...history] } : {}),
     }
   }
 

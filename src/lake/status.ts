@@ -1,5 +1,6 @@
 import type { CellState, Ledger } from './ledger.ts'
 import { CELL_STATES } from './ledger.ts'
+import type { SeriesAsOf } from './as-of.ts'
 import type { SeriesView } from './series-store.ts'
 
 /** A stretch of neighbouring cells that are not held, for one reason. */
@@ -40,16 +41,9 @@ export const HOLE_STATES: ReadonlySet<CellState> = new Set([
 ])
 
 export function statusOf({ ledger }: SeriesView): SeriesStatus {
-  const { dataset, ticker, segments, updatedAt } = ledger
-  const cells = Object.fromEntries(CELL_STATES.map((state) => [state, 0])) as Record<CellState, number>
-  let quarantined = 0
-  for (const cell of Object.values(ledger.cells)) {
-    cells[cell.state]++
-    quarantined += cell.quarantined ?? 0
-  }
+  const { segments } = ledger
   return {
-    dataset,
-    ticker,
+    ...statusOfCells(ledger),
     first: segments.map(({ first }) => first).sort()[0] ?? null,
     last:
       segments
@@ -59,15 +53,44 @@ export function statusOf({ ledger }: SeriesView): SeriesStatus {
     rows: segments.reduce((sum, { rows }) => sum + rows, 0),
     bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0),
     files: segments.length,
-    quarantined,
-    cells,
-    holes: holesOf(ledger),
-    updatedAt,
+    updatedAt: ledger.updatedAt,
   }
 }
 
+/** What the lake held of a series at `instant`; bytes are those of the files that have it now. */
+export function statusAsOf(
+  { ledger }: SeriesView,
+  { cells, parts, bytes }: SeriesAsOf,
+  instant: string,
+): SeriesStatus {
+  const loud = Object.keys(cells).filter((date) => cells[date]!.rows > 0)
+  const times = Object.values(cells).map(({ at }) => at)
+  return {
+    ...statusOfCells({ ...ledger, cells }),
+    first: loud.sort()[0] ?? null,
+    last: loud.at(-1) ?? null,
+    rows: loud.reduce((sum, date) => sum + cells[date]!.rows, 0),
+    bytes,
+    files: parts.length,
+    updatedAt: times.sort().at(-1) ?? instant,
+  }
+}
+
+function statusOfCells(
+  ledger: Pick<Ledger, 'dataset' | 'ticker' | 'cells'>,
+): Pick<SeriesStatus, 'dataset' | 'ticker' | 'quarantined' | 'cells' | 'holes'> {
+  const { dataset, ticker } = ledger
+  const cells = Object.fromEntries(CELL_STATES.map((state) => [state, 0])) as Record<CellState, number>
+  let quarantined = 0
+  for (const cell of Object.values(ledger.cells)) {
+    cells[cell.state]++
+    quarantined += cell.quarantined ?? 0
+  }
+  return { dataset, ticker, quarantined, cells, holes: holesOf(ledger) }
+}
+
 /** The holes that the ledger names, neighbouring cells of the same kind as one; in order of date. */
-function holesOf({ dataset, ticker, cells }: Ledger): Hole[] {
+function holesOf({ dataset, ticker, cells }: Pick<Ledger, 'dataset' | 'ticker' | 'cells'>): Hole[] {
   const holes: Hole[] = []
   let open = false // whether the cell before belongs to the last hole
   for (const [date, { state, reason }] of Object.entries(cells).sort(([a], [b]) => (a < b ? -1 : 1))) {

@@ -53,7 +53,11 @@ export class Report {
 }
 
 /** Compares the bytes of the file with the ledger: there, size, SHA-256. @returns whether it is there */
-export async function verifyBytes(report: Report, segment: Segment, file: string): Promise<boolean> {
+export async function verifyBytes(
+  report: Report,
+  segment: Pick<Segment, 'path' | 'bytes' | 'sha256'>,
+  file: string,
+): Promise<boolean> {
   const { path } = segment
   const size = await stat(file).then(
     (found) => found.size,

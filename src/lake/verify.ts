@@ -1,8 +1,10 @@
 import type { ParquetEngine } from './engine.ts'
-import { ledgerPath, partitionOf, type SeriesId } from './layout.ts'
+import { historyFiles } from './history.ts'
+import { ledgerPath, partitionOf, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import { formatLedger, type Ledger } from './ledger.ts'
 import type { Content } from './scan.ts'
 import { segmentFiles, viewSeries, type SeriesView } from './series-store.ts'
+import { verifyHistory } from './verify-history.ts'
 import { Report, verifyBytes, verifyFooter, verifyRows, type Finding } from './verify-segment.ts'
 
 export type { Finding } from './verify-segment.ts'
@@ -67,10 +69,8 @@ async function verifyView(
   }
   if (!deep) compareSums(report, ledger)
   else if (counted.size === ledger.segments.length) compareCells(report, ledger, counted)
-  const live = new Set(ledger.segments.map(({ path }) => path))
-  for (const path of await segmentFiles(root, series)) {
-    if (!live.has(path)) report.add('orphan', path, 'no ledger names this file; it is not part of the lake')
-  }
+  await verifyHistory(report, root, ledger, engine, deep)
+  await reportOrphans(report, root, ledger)
   return {
     dataset: series.dataset.name,
     ticker: series.ticker,
@@ -78,6 +78,22 @@ async function verifyView(
     rows: ledger.segments.reduce((sum, { rows }) => sum + rows, 0),
     bytes: ledger.segments.reduce((sum, { bytes }) => sum + bytes, 0),
     findings: report.findings,
+  }
+}
+
+async function reportOrphans(
+  report: Report,
+  root: string,
+  { segments, history = [] }: Ledger,
+): Promise<void> {
+  const { series } = report
+  const known = new Set([
+    ...segments.map(({ path }) => path),
+    ...history.flatMap(({ kept, diff }) => [kept?.path, diff?.path]),
+  ])
+  const versions = (await historyFiles(root, series)).filter((path) => !path.endsWith(TEMPORARY_SUFFIX))
+  for (const path of [...(await segmentFiles(root, series)), ...versions]) {
+    if (!known.has(path)) report.add('orphan', path, 'no ledger names this file; it is not part of the lake')
   }
 }
 

@@ -56,6 +56,34 @@ export function sessionDates(dataset: DatasetDefinition, batch: Batch): SessionR
   return { dates, codes }
 }
 
+/** Event values of the rows of one session: at or after `from`, before `to`. */
+export interface SessionBounds {
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Where the rows of the session of `date` lie, in the values of the event column: microseconds since the epoch, or
+ * days since then where `dataset.eventKind` is `date`. The inverse of {@link sessionDates}.
+ *
+ * @param date a session of the dataset's calendar
+ */
+export function sessionBounds({ calendar: name, eventKind }: DatasetDefinition, date: string): SessionBounds {
+  const calendar = calendarOf(name)
+  if (eventKind === 'date') {
+    const { firstDate } = calendar
+    const { date: first } = calendar.on(firstDate) ?? calendar.next(firstDate)
+    const from = date > first ? dateToDays(calendar.previous(date).date) + 1 : dateToDays(firstDate)
+    return { from, to: dateToDays(date) + 1 }
+  }
+  if (eventKind === 'day') {
+    const from = wallClockOf(calendar.timeZone).toUtcMs(dateToDays(date), 0) * US_PER_MS
+    return { from, to: from + 1 }
+  }
+  const { extendedOpenMs, extendedCloseMs } = calendar.on(date)!
+  return { from: extendedOpenMs * US_PER_MS, to: extendedCloseMs * US_PER_MS }
+}
+
 function register(date: string, dates: string[], codeOf: Map<string, number>): number {
   const known = codeOf.get(date)
   if (known !== undefined) return known

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
 import { InterruptedError, messageOf } from '../core/errors.ts'
 import type { CellState, Ledger } from '../lake/ledger.ts'
-import type { CellVerdict } from '../lake/series-contract.ts'
+import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
 import type { SeriesId } from '../lake/layout.ts'
@@ -9,9 +9,9 @@ import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
-import { recordItem, type ItemResult } from './record-item.ts'
+import { recordItem } from './record-item.ts'
 import { SilenceJudge } from './silence.ts'
-import type { WorkItem } from './work-item.ts'
+import type { ItemResult, WorkItem } from './work-item.ts'
 
 export interface BackfillOptions extends SegmentSettings {
   readonly root: string
@@ -73,6 +73,8 @@ export interface SeriesOutcome {
   readonly duplicates: number
   /** Work items that failed. */
   readonly failures: number
+  /** Sessions whose recorded rows gave way to others. */
+  readonly restated: readonly Restatement[]
   /** Of options: by session that was recorded now. */
   readonly contracts?: ReadonlyMap<string, ContractCounts>
   /** Why sessions were left unasked, where some were. */
@@ -128,6 +130,7 @@ class SeriesRun {
   #duplicates = 0
   #failures = 0
   #failuresInARow = 0
+  readonly #restated: Restatement[] = []
   #stopped: string | undefined
   #fatal: Error | undefined
 
@@ -150,6 +153,7 @@ class SeriesRun {
       refused: this.#refused,
       duplicates: this.#duplicates,
       failures: this.#failures,
+      restated: this.#restated,
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),
     }
@@ -175,10 +179,11 @@ class SeriesRun {
     }
   }
 
-  #count({ rows, refused, duplicates, failure }: ItemResult): void {
+  #count({ rows, refused, duplicates, restated, failure }: ItemResult): void {
     this.#rows += rows
     this.#refused += refused
     this.#duplicates += duplicates
+    this.#restated.push(...restated)
     if (failure) this.#failures++
     this.#failuresInARow = failure ? this.#failuresInARow + 1 : 0
     if (failure && this.#failuresInARow >= FAILURES_IN_A_ROW) {

@@ -81,6 +81,7 @@ async function carryOut(
     refused: total(({ refused }) => refused),
     duplicates: total(({ duplicates }) => duplicates),
     failures: total(({ failed }) => failed.length),
+    restated: results.flatMap(({ restated }) => restated),
     contracts: new Map([...days].map(([date, result]) => [date, countsOf(result)])),
     ...ending,
   }

@@ -11,7 +11,7 @@ import {
 import { collect, compose } from '../core/flow.ts'
 import { stringAt, type StringColumn } from '../core/batch.ts'
 import { heldRows } from '../lake/held-rows.ts'
-import type { CellVerdict } from '../lake/series-contract.ts'
+import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
 import type { HistorySource } from '../sources/history.ts'
@@ -40,6 +40,8 @@ export interface DayResult {
   readonly rows: number
   readonly refused: number
   readonly duplicates: number
+  /** The day, where its recorded rows gave way to others. */
+  readonly restated: readonly Restatement[]
   /** The vendor's last failure, where there was one. */
   readonly failure?: VendorError
 }
@@ -71,6 +73,7 @@ export class OptionDayRun {
   readonly #failed: FailedContract[] = []
   #log!: ProgressLog
   #duplicates = 0
+  #restated: readonly Restatement[] = []
   #failuresInARow = 0
   #failure: VendorError | undefined
   #refusedByPlan: EntitlementError | undefined
@@ -171,7 +174,8 @@ export class OptionDayRun {
           if (batch) await sink.write(batch)
         }
       }
-      await sink.commit(new Map([[date, verdict]]))
+      const { restated } = await sink.commit(new Map([[date, verdict]]))
+      this.#restated = restated
     } catch (error) {
       await sink.abort()
       throw error
@@ -224,6 +228,7 @@ export class OptionDayRun {
       rows: this.#context.writer.ledger.cells[date]?.rows ?? 0,
       refused: [...this.#log.entries.values()].reduce((sum, { refused }) => sum + (refused?.length ?? 0), 0),
       duplicates: this.#duplicates,
+      restated: this.#restated,
       ...(this.#failure && !this.#refusedByPlan ? { failure: this.#failure } : {}),
     }
   }

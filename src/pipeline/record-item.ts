@@ -2,17 +2,7 @@ import { AuthenticationError, EntitlementError, messageOf, VendorError } from '.
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { Recording } from './recording.ts'
-import type { WorkItem } from './work-item.ts'
-
-/** What became of a work item. */
-export interface ItemResult {
-  /** Rows that the lake holds of the sessions that brought any. */
-  readonly rows: number
-  readonly refused: number
-  readonly duplicates: number
-  /** The failure that ended it, where it could not be recorded. */
-  readonly failure?: VendorError
-}
+import type { ItemResult, WorkItem } from './work-item.ts'
 
 /**
  * Records one work item: fetches it, refines it, commits it, and settles every session of it with a reason.
@@ -44,7 +34,7 @@ async function settleAll(
 ): Promise<ItemResult> {
   await claimLake(context)
   await context.writer.settle(new Map(sessions.map((date) => [date, verdict])))
-  return { rows: 0, refused: 0, duplicates: 0 }
+  return { rows: 0, refused: 0, duplicates: 0, restated: [] }
 }
 
 /** Some plans serve a finished session of today only later; all other refusals stay. */

@@ -10,7 +10,7 @@ import { assertTickerKnown } from './known-ticker.ts'
 import type { SessionRange } from './range.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { pour, run } from './run.ts'
-import type { WorkItem } from './work-item.ts'
+import type { ItemResult, WorkItem } from './work-item.ts'
 
 /** One work item on its way into the lake. */
 export class Recording {
@@ -28,7 +28,7 @@ export class Recording {
   }
 
   /** Commits the rows together with a verdict on every session. @throws see recordItem */
-  async record(): Promise<{ rows: number; refused: number; duplicates: number }> {
+  async record(): Promise<ItemResult> {
     const { sessions } = this.#item
     const sink = this.#context.writer.openSink(sessions)
     const receipt = await run({
@@ -47,7 +47,7 @@ export class Recording {
       },
     })
     const { totalRefused: refused, duplicates } = this.#intake
-    return { rows: this.#rowsHeld(receipt), refused, duplicates }
+    return { rows: this.#rowsHeld(receipt), refused, duplicates, restated: receipt.restated }
   }
 
   #rowsHeld({ cells }: CommitReceipt): number {

@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import type { CellState } from '../lake/ledger.ts'
+import type { Restatement } from '../lake/series-contract.ts'
 import { HOLE_STATES, type Hole } from '../lake/status.ts'
 import type { ContractCounts, SeriesOutcome } from './backfill.ts'
 
@@ -26,6 +27,8 @@ export interface BackfillSummary {
   /** Rows that this run refused. */
   readonly quarantined: number
   readonly duplicates: number
+  /** Sessions whose recorded rows gave way to others; the rows before are kept as a version. */
+  readonly restated: readonly (Restatement & { readonly dataset: string; readonly ticker: string })[]
   /** Work items that failed, also where an earlier run had recorded their sessions (`--force`). */
   readonly failures: number
   /** Sessions that are not whole but hold rows (options: some contracts failed). */
@@ -45,6 +48,9 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
     calls,
     quarantined: outcomes.reduce((sum, { refused }) => sum + refused, 0),
     duplicates: outcomes.reduce((sum, { duplicates }) => sum + duplicates, 0),
+    restated: outcomes.flatMap(({ series: { dataset, ticker }, restated }) =>
+      restated.map((one) => ({ dataset: dataset.name, ticker, ...one })),
+    ),
     failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
     partial: sessions.filter(({ state, rows }) => state === 'failed' && rows > 0).length,
     holes: holesIn(sessions),

@@ -176,6 +176,20 @@ describe('a lake of two sessions', () => {
     expect(empty.stderr).toMatch(/nothing recorded matches --ticker NOPE\n.*Nothing is held in/)
   })
 
+  test('query and status show the lake as it stood at an instant', async () => {
+    const sql = 'SELECT count(*) AS n FROM equity_bars_1m'
+    const early = ['--as-of', '2025-06-06']
+    expect((await runHere(['query', sql, '--format', 'csv', ...early], { env })).stdout).toBe('n\n0\n')
+    const { document } = await runCliJson(['status', ...early], { here: true, env })
+    expect(document).toMatchObject({ asOf: '2025-06-06T00:00:00.000Z', series: [{ rows: 0, first: null }] })
+    const late = ['--as-of', '2999-01-01T00:00:00Z']
+    const plain = await runHere(['query', sql, '--format', 'csv'], { env })
+    expect(await runHere(['query', sql, '--format', 'csv', ...late], { env })).toEqual(plain)
+    const bad = await runHere(['query', sql, '--as-of', 'yesterday'], { env })
+    expect(bad).toMatchObject({ code: 2 })
+    expect(bad.stderr).toContain('2025-06-02T20:00:00Z')
+  })
+
   test('verify finds it in order', async () => {
     const { code, stdout } = await runHere(['verify'], { env })
     expect(stdout).toMatch(/^In order: 1 series, 1 file, [\d,]+ rows, [\d.]+ KiB\.\n$/)

@@ -7,7 +7,7 @@ import { calendarOf } from '../../src/market/calendar/index.ts'
 import type { DatasetDefinition } from '../../src/market/dataset.ts'
 import { splits } from '../../src/market/datasets/corporate-actions.ts'
 import { equityBars1d, equityBars1m } from '../../src/market/datasets/equity-bars.ts'
-import { sessionDates } from '../../src/market/session-rows.ts'
+import { sessionBounds, sessionDates } from '../../src/market/session-rows.ts'
 import { dateToDays } from '../../src/market/time.ts'
 
 const all = calendarOf('XNYS').between('1990-01-01', '2030-12-31')
@@ -110,3 +110,22 @@ describe('rows are assigned to sessions', () => {
     expect(() => sessionDates(equityBars1m, batch)).toThrow(SchemaError)
   })
 })
+
+test.each([equityBars1m, equityBars1d, splits])(
+  'bounds of a session of $name are where its rows begin and end',
+  (dataset) => {
+    const step = dataset.eventKind === 'date' ? 1 : 1e6
+    fc.assert(
+      fc.property(fc.constantFrom(...all), ({ date }) => {
+        const { from, to } = sessionBounds(dataset, date)
+        const last = dataset.eventKind === 'day' ? from : to - step
+        expect(sessionsOf(dataset, [from, last])).toEqual([date, date])
+        const outside = [from - step, to].filter(
+          (value) => dataset.eventKind !== 'date' || date > all[0]!.date || value >= to,
+        )
+        expect(sessionsOf(dataset, outside)).not.toContain(date)
+      }),
+      { numRuns: 300, examples: [[all[0]!]] },
+    )
+  },
+)

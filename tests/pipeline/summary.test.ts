@@ -49,6 +49,7 @@ function outcome({
     refused: 2,
     duplicates: 1,
     failures,
+    restated: [],
     ...(stopped === undefined ? {} : { stopped }),
   }
 }

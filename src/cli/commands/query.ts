@@ -2,6 +2,7 @@ import { extname } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../../core/errors.ts'
 import type { ResultFormat } from '../../lake/reader/index.ts'
+import { moment } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { examples } from '../program-text.ts'
@@ -14,6 +15,7 @@ interface QueryFlags {
   readonly format?: string
   readonly output?: string
   readonly file?: string
+  readonly asOf?: string
 }
 
 export function register(program: Command, cli: Cli): void {
@@ -24,12 +26,14 @@ export function register(program: Command, cli: Cli): void {
     .option('--format <name>', `${FORMATS.join(', ')} (default table, or by the name of --output)`)
     .option('-o, --output <file>', 'write to this file, whole or not at all')
     .option('-f, --file <file>', 'read the statement from this file; - is stdin')
+    .option('--as-of <instant>', 'the lake as it stood then: ISO 8601, UTC', moment)
     .action(cli.action(query))
   examples(
     command,
     ['query "SELECT ticker, count(*) FROM equity_bars_1m GROUP BY ticker"', 'a table'],
     ['query "SELECT * FROM equity_bars_1d" --output days.csv', 'a CSV file'],
     ['query -f report.sql --format json', 'a statement from a file'],
+    ['query --as-of 2025-06-02T21:00:00Z "FROM equity_bars_1d"', 'before a restatement'],
   )
 }
 
@@ -37,7 +41,7 @@ async function query(context: RunContext, flags: QueryFlags, given: string | und
   const sql = await statement(flags, given)
   const format = formatOf(context, flags)
   const { openLakeReader } = await import('../lake-reader.ts')
-  const reader = await openLakeReader(context.config)
+  const reader = await openLakeReader(context.config, flags.asOf)
   try {
     const { writeResult } = await import('../../lake/reader/index.ts')
     const result = await reader.query(sql, context.signals.immediate)

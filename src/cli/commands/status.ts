@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Lake } from '../../lake/index.ts'
 import type { SeriesStatus } from '../../lake/status.ts'
+import { moment } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { formatBytes, formatNumber, plural } from '../format.ts'
@@ -10,28 +11,39 @@ import { addSeriesFlags, flagsText, heldText, seriesFilter, type SeriesFlags } f
 /** Holes listed for people; --json lists them all. */
 const MAX_HOLES = 20
 
+interface StatusFlags extends SeriesFlags {
+  readonly asOf?: string
+}
+
 export function register(program: Command, cli: Cli): void {
   const command = program
     .command('status')
     .description('what the lake holds: tickers, ranges, rows, bytes, holes')
+    .option('--as-of <instant>', 'the lake as it stood then: ISO 8601, UTC', moment)
     .action(cli.action(status))
   addSeriesFlags(command)
   examples(
     command,
     ['status', 'everything that is held'],
     ['status --ticker SPY --json', 'one ticker, every hole, as JSON'],
+    ['status --as-of 2025-06-02T21:00:00Z', 'what it held then'],
   )
 }
 
-async function status({ config, out, flags }: RunContext, only: SeriesFlags): Promise<void> {
-  const filter = await seriesFilter(only)
+async function status({ config, out, flags }: RunContext, given: StatusFlags): Promise<void> {
+  const { asOf, ...only } = given
+  const filter = { ...(await seriesFilter(only)), asOf }
   const { openLake } = await import('../../lake/index.ts')
   const lake = await openLake(config.dataDir)
   try {
     const series: SeriesStatus[] = []
     for await (const row of lake.status(filter)) series.push(row)
     const provenance = lake.stamp?.provenance ?? null
-    if (flags.json) return out.json('tapelake.status', 1, { dataDir: config.dataDir, provenance, series })
+    if (flags.json)
+      return out.json('tapelake.status', 1, {
+        ...{ dataDir: config.dataDir, provenance, ...(asOf === undefined ? {} : { asOf }) },
+        series,
+      })
     if (series.length === 0) return out.note(await nothingText(lake, only))
     await out.table(HEAD, series.map(statusRow), { right: [4, 5, 6, 7, 8] })
     printHoles({ out }, series)

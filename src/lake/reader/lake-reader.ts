@@ -7,7 +7,7 @@ import { openDuckDb, type DuckDbInstance, type DuckDbOptions } from '../engines/
 import { sqlPaths, sqlString } from '../engines/sql-text.ts'
 import { columnsOf, type QueryResult } from './result.ts'
 import { prepareRead, sqlError, type StatementContext } from './statement.ts'
-import { viewStatement, type LakeView } from './views.ts'
+import { filesOf, viewStatement, type LakeView } from './views.ts'
 
 export interface ReaderOptions extends DuckDbOptions {
   /** One view per dataset. */
@@ -27,7 +27,7 @@ export async function openReader(options: ReaderOptions): Promise<LakeReader> {
     await mkdir(folder, { recursive: true })
     const connection = await open.instance.connect()
     for (const view of options.views) await createView(connection, view)
-    const files = options.views.flatMap((view) => view.files)
+    const files = options.views.flatMap(filesOf)
     await connection.run(`SET allowed_paths = ${sqlPaths(files)}`)
     await connection.run(`SET allowed_directories = [${sqlString(folder)}]`)
     await connection.run('SET enable_external_access = false')
@@ -44,7 +44,7 @@ async function createView(connection: DuckDBConnection, view: LakeView): Promise
   try {
     await connection.run(viewStatement(view))
   } catch (error) {
-    throw readError(error, view.files)
+    throw readError(error, filesOf(view))
   }
 }
 

@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api
 import { messageOf, UsageError } from '../../core/errors.ts'
 import { readError } from '../engines/duckdb-errors.ts'
 import type { DuckDbModule } from '../engines/duckdb-instance.ts'
-import type { LakeView } from './views.ts'
+import { filesOf, type LakeView } from './views.ts'
 
 const READ_ONLY_HINT =
   'The lake is read-only here: one SELECT, WITH, FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN.'
@@ -71,7 +71,7 @@ function withoutExplain(sql: string): string {
 export function sqlError({ connection, views }: StatementContext, sql: string, error: unknown): unknown {
   if (error instanceof UsageError) return error
   const [firstLine = ''] = messageOf(error).split('\n')
-  const damaged = views.flatMap(({ files }) => files).find((file) => firstLine.includes(file))
+  const damaged = views.flatMap(filesOf).find((file) => firstLine.includes(file))
   if (damaged !== undefined) return readError(error, [damaged])
   const names = views.map(({ dataset }) => dataset.name)
   const hint = namesUnknownTable(connection, sql, names) ? `The lake has: ${names.join(', ')}.` : undefined

@@ -1,4 +1,7 @@
 import { seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
+import { sessionBounds } from '../../market/session-rows.ts'
+import { daysToDate } from '../../market/time.ts'
+import type { LakePart } from '../as-of.ts'
 import { selectTyped, SQL_TYPES } from '../engines/duckdb-columns.ts'
 import { sqlIdentifier, sqlPaths } from '../engines/sql-text.ts'
 
@@ -7,15 +10,32 @@ export interface LakeView {
   readonly dataset: DatasetDefinition
   /** Absolute paths; none for a dataset that holds nothing yet. */
   readonly files: readonly string[]
+  /** Files of which only the rows of some sessions count. */
+  readonly parts?: readonly LakePart[]
 }
+
+/** Every file that the view reads. */
+export const filesOf = ({ files, parts = [] }: LakeView): readonly string[] => [
+  ...files,
+  ...parts.map(({ file }) => file),
+]
 
 /**
  * The statement that makes the view of a dataset; without files, an empty one with the same columns. Where a series
  * is an underlying, the view has a column `underlying` besides: the folder's name.
  */
-export function viewStatement({ dataset, files }: LakeView): string {
-  const name = sqlIdentifier(dataset.name)
-  if (files.length === 0) return `CREATE VIEW ${name} AS SELECT ${typedNulls(dataset)} WHERE false`
+export function viewStatement({ dataset, files, parts = [] }: LakeView): string {
+  const selects = [
+    ...(files.length > 0 ? [selectRows(dataset, files)] : []),
+    ...parts.map(
+      ({ file, dates = [] }) => `${selectRows(dataset, [file])} WHERE ${withinSessions(dataset, dates)}`,
+    ),
+  ]
+  if (selects.length === 0) selects.push(`SELECT ${typedNulls(dataset)} WHERE false`)
+  return `CREATE VIEW ${sqlIdentifier(dataset.name)} AS ${selects.join(' UNION ALL ')}`
+}
+
+function selectRows(dataset: DatasetDefinition, files: readonly string[]): string {
   const key = seriesKeyOf(dataset)
   const prunes = canPrune(dataset, files)
   const partitions = prunes
@@ -24,7 +44,19 @@ export function viewStatement({ dataset, files }: LakeView): string {
   const rows = `read_parquet(${sqlPaths(files)}, ${partitions})`
   const folder = prunes ? key : `url_decode(regexp_extract(filename, '.*/${key}=([^/]+)/', 1))`
   const extra = key === 'underlying' ? `, ${folder} AS ${key}` : ''
-  return `CREATE VIEW ${name} AS SELECT ${selectTyped(dataset.columns)}${extra} FROM ${rows}`
+  return `SELECT ${selectTyped(dataset.columns)}${extra} FROM ${rows}`
+}
+
+/** A condition on the event column: DuckDB skips the row groups that cannot hold these sessions. */
+function withinSessions(dataset: DatasetDefinition, dates: readonly string[]): string {
+  const column = sqlIdentifier(dataset.eventColumn)
+  const value = (event: number): string =>
+    dataset.eventKind === 'date' ? `DATE '${daysToDate(event)}'` : `make_timestamptz(${event}::BIGINT)`
+  const ranges = dates.map((date) => {
+    const { from, to } = sessionBounds(dataset, date)
+    return `(${column} >= ${value(from)} AND ${column} < ${value(to)})`
+  })
+  return ranges.length === 0 ? 'false' : `(${ranges.join(' OR ')})`
 }
 
 function typedNulls(dataset: DatasetDefinition): string {

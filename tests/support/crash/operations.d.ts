@@ -1,9 +1,9 @@
 /** A file operation that is about to happen. */
 export interface Operation {
-  readonly name: 'mkdir' | 'rm' | 'unlink' | 'rename' | 'writeFile' | 'open' | 'sync'
+  readonly name: 'mkdir' | 'rm' | 'unlink' | 'link' | 'rename' | 'writeFile' | 'open' | 'sync'
   /** Path as the caller gave it; of a file handle, that of its `open`. */
   readonly path: string
-  /** Where `rename` puts it. */
+  /** Where `rename` puts it, or `link` names it anew. */
   readonly to?: string
 }
 

@@ -31,6 +31,10 @@ export async function interceptOperations({ before, torn }) {
       return await original(path, ...rest)
     })
   }
+  wrap(fsp, 'link', (original) => async (from, to) => {
+    await before({ name: 'link', path: String(from), to: String(to) })
+    return await original(from, to)
+  })
   wrap(fsp, 'rename', () => async (from, to) => {
     await before({ name: 'rename', path: String(from), to: String(to) })
     return await rename(from, to)

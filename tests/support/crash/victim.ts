@@ -69,6 +69,6 @@ export function phaseOf(operation: Noted | undefined): Phase {
   const { name, path } = operation
   if (name === 'request' || name === 'answer') return 'fetch'
   if (/\/ledger(\/|$)/.test(path)) return 'ledger'
-  if (!/\/(lake|quarantine)\//.test(path)) return 'start'
+  if (!/\/(lake|quarantine|history)\//.test(path)) return 'start'
   return name === 'rename' ? 'rename' : 'write'
 }

@@ -1,0 +1,74 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../core/errors.ts'
+import type { ParquetEngine } from './engine.ts'
+import { hasSize } from './recovery.ts'
+import { partitionOf, segmentPath, TEMPORARY_SUFFIX } from './layout.ts'
+import type { Ledger, Version } from './ledger.ts'
+import { scanContent } from './scan.ts'
+import { verifyBytes, type Report } from './verify-segment.ts'
+
+/**
+ * Compares the files of versions that gave way with what the ledger says of them: there, size, SHA-256; deep, the rows
+ * of every version as well.
+ */
+export async function verifyHistory(
+  report: Report,
+  root: string,
+  { history = [] }: Ledger,
+  engine: () => Promise<ParquetEngine>,
+  deep: boolean,
+): Promise<void> {
+  const files = new Map<string, Version[]>()
+  for (const version of history) {
+    if (version.kept) files.set(version.kept.path, [...(files.get(version.kept.path) ?? []), version])
+  }
+  for (const [path, versions] of files) {
+    const file = await placeOf(report, root, versions[0]!)
+    const isThere = await verifyBytes(report, versions[0]!.kept!, file)
+    if (isThere && deep) await verifyVersions(report, path, file, versions, await engine())
+  }
+  for (const path of new Set(history.flatMap(({ diff }) => (diff ? [diff.path] : [])))) {
+    if (!(await isPresent(join(root, path))) && !(await isPresent(join(root, path + TEMPORARY_SUFFIX)))) {
+      report.add('file_missing', path, 'the ledger names this list of changes, it is not there')
+    }
+  }
+}
+
+/** While a commit is cut off, a version may still be at its place in the lake. */
+async function placeOf({ series }: Report, root: string, { kept, date }: Version): Promise<string> {
+  const live = join(root, segmentPath(series, partitionOf(series.dataset, date)))
+  const file = join(root, kept!.path)
+  return !(await isPresent(file)) && (await hasSize(live, kept!)) ? live : file
+}
+
+const isPresent = async (file: string): Promise<boolean> =>
+  await stat(file).then(
+    () => true,
+    () => false,
+  )
+
+async function verifyVersions(
+  report: Report,
+  path: string,
+  file: string,
+  versions: readonly Version[],
+  engine: ParquetEngine,
+): Promise<void> {
+  const { dataset } = report.series
+  try {
+    const { sessions } = await scanContent(dataset, engine.read(dataset, [file]))
+    for (const { date, rows, digest } of versions) {
+      const found = sessions.get(date)
+      if (found?.rows !== rows || found.digest !== digest) {
+        report.add(
+          'content',
+          path,
+          `session ${date}: the rows are not those that the ledger's history tells of`,
+        )
+      }
+    }
+  } catch (error) {
+    report.add('file_unreadable', path, messageOf(error))
+  }
+}
