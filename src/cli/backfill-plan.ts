@@ -45,10 +45,8 @@ async function planAll(context: RunContext, flags: BackfillFlags): Promise<Serie
 /** Prints plans as a table with totals, or as JSON. */
 async function showPlans(context: RunContext, plans: readonly SeriesPlan[]): Promise<void> {
   const { callsPerMinute } = context.config.settings.sources.polygon
-  const limiter = createRateLimiter({ callsPerMinute })
   const total = plans.reduce((sum, { calls }) => sum + calls, 0)
-  const minutes = limiter.estimateMs(total) / 60_000
-  limiter.close()
+  const minutes = timeFor(total, context, callsPerMinute) / 60_000
   if (context.flags.json) {
     return context.out.json('tapelake.plan', 1, {
       calls: total,
@@ -115,6 +113,12 @@ function planRow(plan: SeriesPlan): string[] {
   ]
 }
 
+/** How long `calls` take under the limit alone, when nobody else uses it, milliseconds. */
+function timeFor(calls: number, { config }: Pick<RunContext, 'config'>, callsPerMinute: number): number {
+  const windowMs = config.settings.sources.polygon.budget.windowSeconds * 1000
+  return createRateLimiter({ callsPerMinute, windowMs }).estimateMs(calls)
+}
+
 /** Says what a backfill of options is about to spend: a call for every contract and day. */
 export function announce(
   { config, out }: RunContext,
@@ -122,9 +126,8 @@ export function announce(
   { series, days, calls, undiscovered, sessions, held }: OptionPlan,
 ): void {
   const callsPerMinute = source === 'simulator' ? 0 : config.settings.sources.polygon.callsPerMinute
-  const limiter = createRateLimiter({ callsPerMinute })
-  const time = calls > 0 && callsPerMinute > 0 ? `, about ${formatDuration(limiter.estimateMs(calls))}` : ''
-  limiter.close()
+  const needed = formatDuration(timeFor(calls, { config }, callsPerMinute))
+  const time = calls > 0 && callsPerMinute > 0 ? `, about ${needed}` : ''
   const what = `${series.ticker} ${series.dataset.name}`
   const contracts = days.reduce((sum, day) => sum + day.contracts.length, 0)
   const counted = `${plural(contracts, 'contract')} on ${plural(days.length, 'day')}`

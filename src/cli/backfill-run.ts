@@ -13,6 +13,7 @@ import { announce, checkRange, plan, rangeResolver } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
+import { shortList } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 
 /** Flags of `backfill`. */
@@ -44,6 +45,8 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
     now,
     events: together(watch.sourceEvents, context.telemetry.sourceEvents),
     patience: context.signals.graceful,
+    caller: { label: `backfill ${namesOf(seriesOf(flags))}`, priority: 'history' },
+    onProblem: (text) => context.logger.warn(text),
   })
   watch.follow(opened)
   try {
@@ -53,6 +56,8 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
     await opened.close()
   }
 }
+
+const namesOf = (series: readonly SeriesId[]): string => shortList(series.map(({ ticker }) => ticker))
 
 async function recordAll(
   context: RunContext,

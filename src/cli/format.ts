@@ -38,3 +38,9 @@ export function formatDuration(ms: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`
 }
+
+/** The first few of `names`, each once: `SPY, QQQ, IWM, …`. */
+export function shortList(names: readonly string[]): string {
+  const unique = [...new Set(names)]
+  return unique.slice(0, 3).join(', ') + (unique.length > 3 ? ', …' : '')
+}

@@ -64,6 +64,8 @@ async function withMeans<T>(
     now,
     events: together(sourceLog(logger), telemetry.sourceEvents),
     patience: signals.graceful,
+    caller: { label: `${dataset.name} ${flags.underlying}`, priority: 'discovery' },
+    onProblem: (text) => logger.warn(text),
   })
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })
   try {

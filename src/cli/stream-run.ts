@@ -12,6 +12,7 @@ import { openStreamVendor, type OpenedVendor } from '../pipeline/stream/open-ven
 import { streamSession } from '../pipeline/stream/stream.ts'
 import { accountScope } from '../sources/polygon/socket/hosts.ts'
 import type { RunContext } from './context.ts'
+import { shortList } from './format.ts'
 import type { LiveFlags, StreamFlags, StreamOptionsFlags } from './stream-flags.ts'
 import { printStream } from './stream-summary.ts'
 import { StreamWatch } from './stream-watch.ts'
@@ -91,6 +92,8 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
         events: together(watch.sourceEvents, telemetry.sourceEvents),
       },
       patience: signals.graceful,
+      caller: { label: `stream ${namesOf(wanted)}`, priority: 'repair' },
+      onProblem: (text) => context.logger.warn(text),
       play: { fromMs: playFrom(context, wanted), speed: flags.speed ?? 'max' },
     })
     try {
@@ -103,6 +106,8 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
     await claim?.release()
   }
 }
+
+const namesOf = ({ series }: Pick<Wanted, 'series'>): string => shortList(series.map(({ ticker }) => ticker))
 
 function refuseSpeed({ source, speed }: LiveFlags): void {
   if (speed === undefined || source === 'simulator') return
@@ -118,8 +123,7 @@ async function claimFor(
   const { polygonApiKey: apiKey } = config.secrets
   if (source === 'simulator' || apiKey === undefined) return undefined
   const scope = accountScope(config.settings.sources.polygon.wsUrl)
-  const names = [...new Set(series.map(({ ticker }) => ticker))]
-  const purpose = `stream of ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`
+  const purpose = `stream of ${namesOf({ series })}`
   return await claimSocket(
     {
       ...{ apiKey, cluster, scope, purpose, takeOver },

@@ -164,6 +164,12 @@ export class RateLimitError extends VendorError {
   override readonly category: ErrorCategory = 'rate_limit'
 }
 
+/** The account's calls are used up for longer than it makes sense to wait; the message says when there are more. */
+export class BudgetSpentError extends RateLimitError {
+  override readonly code: string = 'BUDGET_SPENT'
+  override readonly exitCode: ExitCode = EXIT.budget
+}
+
 /** HTTP 5xx. */
 export class ServerError extends VendorError {
   override readonly code: string = 'SERVER'
@@ -201,6 +207,15 @@ export class AuthenticationError extends VendorError {
   override readonly category: ErrorCategory = 'authentication'
   override readonly exitCode: ExitCode = EXIT.auth
 }
+
+/**
+ * True for a failure of one request that others need not share. False for a refused key, a spent budget, and for
+ * everything that is no failure of the vendor (the disk, an interruption, a program error): these end the run.
+ */
+export const isRequestFailure = (error: unknown): error is VendorError =>
+  error instanceof VendorError &&
+  !(error instanceof AuthenticationError) &&
+  !(error instanceof BudgetSpentError)
 
 export const isPipelineError = (error: unknown): error is PipelineError => error instanceof PipelineError
 

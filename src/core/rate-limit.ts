@@ -1,6 +1,7 @@
 import Bottleneck from 'bottleneck'
 import { abortable, throwIfAborted } from './abort.ts'
 import { systemClock, type Clock } from './clock.ts'
+import type { CallPriority } from './budget/contract.ts'
 import { InterruptedError } from './errors.ts'
 
 /** Calls per minute that the vendor's plans allow; 0 = no limit. */
@@ -26,8 +27,16 @@ export interface RateLimiterOptions {
   /** Length of the window, milliseconds; default 60,000. */
   readonly windowMs?: number
   readonly clock?: Clock
-  /** Called for each call that cannot start at once. */
+}
+
+/** How a call wants to wait for its turn. */
+export interface CallTurn {
+  /** What the call is for; more urgent ones go first where several processes share the budget. */
+  readonly priority?: CallPriority
+  /** Called when the call cannot start at once, and again when the reason changes. */
   readonly onWait?: (wait: LimiterWait) => void
+  /** Aborts when nothing is to be waited for any more: a call starts then only if it can start at once. */
+  readonly patience?: AbortSignal
 }
 
 /** The budget of one vendor account. All requests, retries included, start through it. */
@@ -36,19 +45,23 @@ export interface RateLimiter {
   /**
    * Starts `call` as soon as the budget allows, in the order of asking.
    *
-   * @throws what `call` throws; at once when `signal` aborts or the limiter is closed, and then `call` never starts
+   * @throws what `call` throws; at once when `signal` or the turn's patience aborts or the limiter is closed, and
+   *   then `call` never starts
+   * @throws {BudgetSpentError} when there is no call before it makes no sense to wait
    */
-  run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>
-  /** Lets nothing start before the instant `ms` (UTC epoch milliseconds): the answer to a 429. */
-  pauseUntil(ms: number): void
-  /** How long the next call would wait, and why; undefined: it would start at once. */
-  nextWait(): LimiterWait | undefined
+  run<T>(call: () => Promise<T>, signal: AbortSignal, turn?: CallTurn): Promise<T>
+  /** Lets nothing start for `ms` milliseconds: the answer to a 429. */
+  pauseFor(ms: number): Promise<void>
   /** Milliseconds until the last of `calls` further calls could start, those already waiting included. */
   estimateMs(calls: number): number
-  /** Calls that started within the last window. */
-  used(): number
   /** Ends all waits with {@link InterruptedError}. */
-  close(): void
+  close(): Promise<void>
+}
+
+/** What ends a wait: `signal`, and the end of patience unless the call need not wait anyway. */
+export function waitSignal(signal: AbortSignal, mustWait: boolean, patience?: AbortSignal): AbortSignal {
+  if (!patience || (patience.aborted && !mustWait)) return signal
+  return AbortSignal.any([signal, patience])
 }
 
 /**
@@ -64,7 +77,6 @@ class SlidingWindowLimiter implements RateLimiter {
   readonly callsPerMinute: number
   readonly #windowMs: number
   readonly #clock: Clock
-  readonly #onWait: ((wait: LimiterWait) => void) | undefined
   readonly #queue: Bottleneck
   readonly #closed = new AbortController()
   /** Starts that still count, UTC epoch milliseconds, ascending. */
@@ -74,28 +86,29 @@ class SlidingWindowLimiter implements RateLimiter {
   /** Ends the loop that gives old starts back; undefined while it does not run. */
   #returning: AbortController | undefined
 
-  constructor({ callsPerMinute, windowMs = 60_000, clock = systemClock, onWait }: RateLimiterOptions) {
+  constructor({ callsPerMinute, windowMs = 60_000, clock = systemClock }: RateLimiterOptions) {
     this.callsPerMinute = callsPerMinute
     this.#windowMs = windowMs
     this.#clock = clock
-    this.#onWait = onWait
     this.#queue = new Bottleneck(callsPerMinute > 0 ? { reservoir: callsPerMinute } : {})
   }
 
-  async run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const either = AbortSignal.any([signal, this.#closed.signal])
+  async run<T>(call: () => Promise<T>, signal: AbortSignal, turn: CallTurn = {}): Promise<T> {
+    const wait = this.#nextWait()
+    const patient = waitSignal(signal, wait !== undefined, turn.patience)
+    const either = AbortSignal.any([patient, this.#closed.signal])
+    if (wait && !signal.aborted) turn.onWait?.(wait)
     throwIfAborted(either)
-    const wait = this.nextWait()
-    if (wait) this.#onWait?.(wait)
     await (this.callsPerMinute > 0 ? this.#turn(either) : this.#waitOutPause(either))
     return call()
   }
 
-  pauseUntil(ms: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, ms)
+  pauseFor(ms: number): Promise<void> {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.now() + ms)
+    return Promise.resolve()
   }
 
-  nextWait(): LimiterWait | undefined {
+  #nextWait(): LimiterWait | undefined {
     const waitMs = this.estimateMs(1)
     if (waitMs <= 0) return undefined
     const pauseMs = this.#pausedUntilMs - this.#clock.now()
@@ -115,13 +128,9 @@ class SlidingWindowLimiter implements RateLimiter {
     return freeMs + Math.floor(ahead / limit) * this.#windowMs - nowMs
   }
 
-  used(): number {
-    const nowMs = this.#clock.now()
-    return this.#starts.filter((startMs) => startMs + this.#windowMs > nowMs).length
-  }
-
-  close(): void {
+  close(): Promise<void> {
     this.#closed.abort(new InterruptedError('the rate limiter was closed'))
+    return Promise.resolve()
   }
 
   /** Resolves at the instant at which the call may start, which from then on counts as started. */

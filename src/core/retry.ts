@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { throwIfAborted } from './abort.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { categoryOf, VendorError, type ErrorCategory } from './errors.ts'
+import { BudgetSpentError, categoryOf, VendorError, type ErrorCategory } from './errors.ts'
 
 const MINUTE_MS = 60_000
 /** A vendor counts its minutes by its own clock: knock a moment after the turn. */
 const MINUTE_MARGIN_MS = 250
 /** A vendor that asks for a longer wait than this ends the request instead. */
-const MAX_RETRY_AFTER_MS = 15 * MINUTE_MS
+export const MAX_RETRY_AFTER_MS = 15 * MINUTE_MS
 
 /** How failures of one category are retried. */
 export const categoryPolicySchema = z.strictObject({
@@ -166,7 +166,7 @@ function retryWaitMs(
   nowMs: number,
   chance: number,
 ): number | undefined {
-  if (failed > policy.retries) return undefined
+  if (failed > policy.retries || error instanceof BudgetSpentError) return undefined
   const askedMs = error instanceof VendorError ? error.retryAfterSeconds : undefined
   if (askedMs !== undefined) return askedMs * 1000 > MAX_RETRY_AFTER_MS ? undefined : askedMs * 1000
   if (policy.fallback === 'next-minute') return MINUTE_MS - (nowMs % MINUTE_MS) + MINUTE_MARGIN_MS

@@ -169,7 +169,7 @@ const unidentified = ({ cluster }: SocketClaim): LockedError =>
   })
 
 /** A folder of this user only: in a place that everybody can write to, somebody else may have made it first. */
-async function makePrivateFolder(folder: string): Promise<void> {
+export async function makePrivateFolder(folder: string): Promise<void> {
   await onDisk(folder, () => mkdir(folder, { recursive: true, mode: 0o700 }))
   const found = await onDisk(folder, () => lstat(folder))
   const isOurs = found.isDirectory() && (!process.getuid || found.uid === process.getuid())

@@ -1,4 +1,4 @@
-import { AuthenticationError, NotFoundError, UsageError, VendorError } from '../core/errors.ts'
+import { isRequestFailure, NotFoundError, UsageError } from '../core/errors.ts'
 import type { RecordContext } from './record-context.ts'
 
 /**
@@ -27,7 +27,7 @@ async function isKnown(ticker: string, date: string, { source, signal }: RecordC
     return await source.knowsTicker(ticker, date, signal)
   } catch (error) {
     if (error instanceof NotFoundError) return false
-    if (error instanceof VendorError && !(error instanceof AuthenticationError)) return true // cannot tell
+    if (isRequestFailure(error)) return true // cannot tell
     throw error
   }
 }

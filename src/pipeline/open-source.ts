@@ -4,6 +4,7 @@ import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { OptionSource } from '../sources/options.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
+import { openBudget, type BudgetCaller } from './budget.ts'
 
 /** Where rows come from: the vendor, or the simulator that the program starts for itself. */
 export const SOURCE_NAMES = ['polygon', 'simulator'] as const
@@ -18,6 +19,10 @@ export interface OpenSourceOptions {
   readonly events?: SourceEvents
   /** Aborts when requests shall no longer wait: for the budget, or before a retry. */
   readonly patience?: AbortSignal
+  /** Who spends the account's calls, and on what. */
+  readonly caller: BudgetCaller
+  /** Something is not as it should be, and the work goes on. */
+  readonly onProblem?: (text: string) => void
 }
 
 export interface OpenedSource {
@@ -48,7 +53,7 @@ async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
   return await openSourceAt(options, {
     baseUrl: polygon.restUrl,
     apiKey,
-    callsPerMinute: polygon.callsPerMinute,
+    limiter: await openBudget({ ...options, apiKey }),
   })
 }
 
@@ -61,7 +66,7 @@ async function openEmbedded(options: OpenSourceOptions): Promise<OpenedSource> {
   const opened = await openSourceAt(options, {
     baseUrl: simulator.url,
     apiKey: 'simulator',
-    callsPerMinute: 0,
+    limiter: createRateLimiter({ callsPerMinute: 0 }),
   })
   return {
     ...opened,
@@ -72,26 +77,27 @@ async function openEmbedded(options: OpenSourceOptions): Promise<OpenedSource> {
   }
 }
 
-/** Where requests go, with which key, how many of them. */
+/** Where requests go, with which key, on whose budget. */
 export interface Account {
   readonly baseUrl: string
   readonly apiKey: string
-  readonly callsPerMinute: number
+  /** Closed with the source. */
+  readonly limiter: RateLimiter
 }
 
 /** The source at `account`, ready to be read. */
 export async function openSourceAt(
-  { kind: name, settings: { sources, retry }, events, patience }: OpenSourceOptions,
-  { baseUrl, apiKey, callsPerMinute }: Account,
+  { kind: name, settings: { sources, retry }, events, patience, caller }: OpenSourceOptions,
+  { baseUrl, apiKey, limiter }: Account,
 ): Promise<OpenedSource> {
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
   const { createPolygonOptionSource } = await import('../sources/polygon/option-source.ts')
-  const limiter = createRateLimiter({ callsPerMinute })
   const account = {
     name,
     baseUrl,
     apiKey,
     limiter,
+    priority: caller.priority,
     retryPolicy: retry,
     timeouts: sources.polygon.timeouts,
     ...(events ? { events } : {}),
@@ -104,7 +110,7 @@ export async function openSourceAt(
     optionSource,
     limiter,
     close: async () => {
-      limiter.close()
+      await limiter.close()
       await source.close()
       await optionSource.close()
     },

@@ -1,4 +1,4 @@
-import { AuthenticationError, InterruptedError, messageOf } from '../core/errors.ts'
+import { AuthenticationError, BudgetSpentError, InterruptedError, messageOf } from '../core/errors.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesId } from '../lake/layout.ts'
@@ -95,6 +95,7 @@ const countsOf = ({ contracts, complete, empty, failed }: DayResult): ContractCo
 function endingOf(error: unknown): Pick<SeriesOutcome, 'stopped' | 'fatal'> {
   if (error instanceof InterruptedError) return { stopped: 'interrupted' }
   const fatal = error instanceof Error ? error : new Error(messageOf(error))
+  if (error instanceof BudgetSpentError) return { stopped: error.message, fatal }
   return { stopped: error instanceof AuthenticationError ? 'the key was refused' : 'the run failed', fatal }
 }
 

@@ -2,11 +2,11 @@ import pLimit from 'p-limit'
 import { throwIfAborted } from '../core/abort.ts'
 import { concatBatches, takeRows, type Batch } from '../core/batch.ts'
 import {
-  AuthenticationError,
   EntitlementError,
   InterruptedError,
+  isRequestFailure,
   messageOf,
-  VendorError,
+  type VendorError,
 } from '../core/errors.ts'
 import { collect, compose } from '../core/flow.ts'
 import { stringAt, type StringColumn } from '../core/batch.ts'
@@ -14,6 +14,7 @@ import { heldRows } from '../lake/held-rows.ts'
 import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
+import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { dedup } from '../stages/dedup.ts'
 import { inRequest } from '../stages/in-request.ts'
@@ -21,6 +22,7 @@ import { validate } from '../stages/validate.ts'
 import { Intake } from './intake.ts'
 import { isPending, type OptionDay } from './option-plan.ts'
 import { decodeBars, encodeBars, type ContractEntry, ProgressLog } from './option-progress.ts'
+import { urgencyOf } from './urgency.ts'
 
 /** A contract whose bars did not come. */
 export interface FailedContract {
@@ -50,6 +52,8 @@ export interface DayContext {
   readonly writer: SeriesWriter
   readonly source: HistorySource
   readonly concurrency: number
+  /** The present instant, UTC epoch milliseconds. */
+  readonly nowMs: number
   /** No further contract is begun once this aborts. */
   readonly graceful: AbortSignal
   /** Contracts in hand are dropped once this aborts. */
@@ -65,7 +69,7 @@ const FAILURES_NAMED = 3
  * killed run goes on where it was; the lake takes all of them in one commit.
  *
  * @throws {InterruptedError} when stopped before every contract was asked for; what was fetched is remembered
- * @throws {AuthenticationError} the key is refused
+ * @throws {AuthenticationError | BudgetSpentError} no other request would fare better
  */
 export class OptionDayRun {
   readonly #day: OptionDay
@@ -116,7 +120,7 @@ export class OptionDayRun {
       this.#failuresInARow = 0
     } catch (error) {
       if (error instanceof InterruptedError && graceful.aborted) return // it need not wait for its turn any more
-      if (error instanceof AuthenticationError || !(error instanceof VendorError)) {
+      if (!isRequestFailure(error)) {
         this.#broken = true
         throw error
       }
@@ -143,7 +147,8 @@ export class OptionDayRun {
       inRequest(series.dataset, { from: date, to: date, wanted, onRefused }),
       dedup(series.dataset, { onDuplicate: (count) => (this.#duplicates += count) }),
     )
-    const request = { dataset: series.dataset, ticker: contract, from: date, to: date }
+    const priority = urgencyOf(series.dataset, date, newYorkDate(this.#context.nowMs))
+    const request = { dataset: series.dataset, ticker: contract, from: date, to: date, priority }
     const batches = await collect(stage(source.read(request, immediate)))
     if (source.provenance) await claimProvenance(root, source.provenance)
     const refused = intake.refused(date)

@@ -1,4 +1,4 @@
-import { AuthenticationError, EntitlementError, messageOf, VendorError } from '../core/errors.ts'
+import { EntitlementError, isRequestFailure, messageOf, type VendorError } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { Recording } from './recording.ts'
@@ -8,7 +8,7 @@ import type { ItemResult, WorkItem } from './work-item.ts'
  * Records one work item: fetches it, refines it, commits it, and settles every session of it with a reason.
  * Vendor failures end in the ledger as `failed` or `not_entitled`; they are not thrown.
  *
- * @throws {AuthenticationError} the key is refused: no other request would fare better
+ * @throws {AuthenticationError | BudgetSpentError} no other request would fare better
  * @throws {UsageError} the vendor does not know the ticker
  * @throws what the disk, the lake or an abort throws
  */
@@ -18,7 +18,7 @@ export async function recordItem(item: WorkItem, context: RecordContext): Promis
     return await new Recording(item, context).record()
   } catch (error) {
     if (error instanceof EntitlementError) return await settleRefusal(item, context, error)
-    if (error instanceof AuthenticationError || !(error instanceof VendorError)) throw error
+    if (!isRequestFailure(error)) throw error
     const result = await settleAll(item, context, {
       state: 'failed',
       reason: `${error.category}: ${messageOf(error)}`,

@@ -10,6 +10,7 @@ import { assertTickerKnown } from './known-ticker.ts'
 import type { SessionRange } from './range.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { pour, run } from './run.ts'
+import { urgencyOf } from './urgency.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
 
 /** One work item on its way into the lake. */
@@ -56,9 +57,11 @@ export class Recording {
   }
 
   async *#fetch({ from, to }: SessionRange): AsyncGenerator<Batch> {
-    const { source, writer, signal } = this.#context
+    const { source, writer, today, signal } = this.#context
     let claimed = false
-    for await (const batch of source.read({ ...writer.options.series, from, to }, signal)) {
+    const { series } = writer.options
+    const priority = urgencyOf(series.dataset, to, today)
+    for await (const batch of source.read({ ...series, from, to, priority }, signal)) {
       if (!claimed) await claimLake(this.#context)
       claimed = true
       yield batch

@@ -1,11 +1,5 @@
 import type { Batches } from '../core/flow.ts'
-import {
-  AuthenticationError,
-  EntitlementError,
-  messageOf,
-  NotFoundError,
-  VendorError,
-} from '../core/errors.ts'
+import { EntitlementError, messageOf, NotFoundError, isRequestFailure } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { calendarOf } from '../market/calendar/index.ts'
@@ -149,7 +143,7 @@ export class SilenceJudge {
       return { traded }
     } catch (error) {
       if (error instanceof EntitlementError || error instanceof NotFoundError) return 'none'
-      if (error instanceof AuthenticationError || !(error instanceof VendorError)) throw error
+      if (!isRequestFailure(error)) throw error
       return { failure: messageOf(error) }
     }
   }

@@ -20,6 +20,7 @@ import {
 import { type SimulatorStats, StatsCounter } from './stats.ts'
 import { createWorld, type World } from './world/world.ts'
 
+const MINUTE_MS = 60_000
 const KEEP_ALIVE_MS = 75_000
 const PUBLICATION_DELAY_MS = 5000
 
@@ -37,6 +38,8 @@ export interface SimulatorOptions extends SocketOptions {
   readonly plan?: PlanName
   /** Overrides the plan's calls per minute; 0 = no limit. Counted on the real clock. */
   readonly callsPerMinute?: number
+  /** Window in which calls are counted, for the limit and the statistics, ms; default 60,000. Not the vendor's. */
+  readonly rateWindowMs?: number
   /**
    * The simulated wall clock, ms since the epoch; nothing later exists. Default: the real one, or the one
    * that `startMs` and `speed` describe.
@@ -76,8 +79,8 @@ export interface Simulator {
  * @throws {UsageError} for an unknown plan, or a port that cannot be had
  */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { port = 0, host = '127.0.0.1', seed = 1, latencyMs = 0 } = options
-  const stats = new StatsCounter()
+  const { port = 0, host = '127.0.0.1', seed = 1, latencyMs = 0, rateWindowMs = MINUTE_MS } = options
+  const stats = new StatsCounter(rateWindowMs)
   const world = createWorld(seed)
   const clock = clockOf(options)
   const answerTo = createAnswerer(options, { world, clock, stats })
@@ -152,7 +155,10 @@ function createAnswerer(options: SimulatorOptions, { world, clock, stats }: Answ
     now: () => clock.nowMs(),
     publicationDelayMs: options.publicationDelayMs ?? (ownClock ? PUBLICATION_DELAY_MS : 0),
   }
-  const rateLimit = createRateLimit(options.callsPerMinute ?? plan.callsPerMinute)
+  const rateLimit = createRateLimit(
+    options.callsPerMinute ?? plan.callsPerMinute,
+    options.rateWindowMs ?? MINUTE_MS,
+  )
   const inject = createInjector(options.faults ?? [], world.seed, (fault) => stats.fired(fault))
   return (target, authorization, requestId) => {
     const arrivedMs = performance.now()

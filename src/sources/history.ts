@@ -1,3 +1,4 @@
+import type { CallPriority } from '../core/budget/contract.ts'
 import type { Source } from '../core/flow.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 
@@ -9,6 +10,8 @@ export interface HistoryRequest {
   readonly from: string
   /** Last session, YYYY-MM-DD, inclusive. */
   readonly to: string
+  /** How urgent it is where the vendor's calls are scarce; default: what the source was opened with. */
+  readonly priority?: CallPriority
 }
 
 /** Whether rows describe a real market or were made up by the simulator. */

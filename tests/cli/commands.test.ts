@@ -419,7 +419,7 @@ describe('simulator', () => {
       },
     })
     expect(url).toBe(`http://127.0.0.1:${port}`)
-    expect(stderr).toBe('Stopped after 0 calls.\n')
+    expect(stderr).toBe('Stopped after 0 calls, at most 0 within a minute, 0 refused by the call limit.\n')
     expect(code).toBe(0)
   })
 
@@ -435,7 +435,9 @@ describe('simulator', () => {
     expect(status.serverTime).toMatch(/^2025-06-02T16:00:/)
     expect((await ask('/v3/reference/tickers')).status).toBe(503)
     process.emit('SIGHUP', 'SIGHUP')
-    expect((await run).stderr).toBe('Stopped after 2 calls.\n')
+    expect((await run).stderr).toBe(
+      'Stopped after 2 calls, at most 2 within a minute, 0 refused by the call limit.\n',
+    )
   })
 
   test('starts its market clock and lets it run as fast as it is told', async () => {

@@ -81,7 +81,7 @@ describe('Ctrl-C and its relatives', () => {
       signals: [{ after: /POLYGON_API_KEY/, send: 'SIGTERM' }],
     })
     expect(stdout).toMatch(/^Simulator at http:\/\/127\.0\.0\.1:\d+ /)
-    expect(stderr).toContain('Stopped after 0 calls.')
+    expect(stderr).toContain('Stopped after 0 calls, at most 0 within a minute, 0 refused by the call limit.')
     expect(code).toBe(0)
   })
 })

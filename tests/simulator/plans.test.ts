@@ -108,7 +108,7 @@ describe('plans', () => {
 
 describe('the call limit', () => {
   test('admits so many calls in any 60 seconds, for each key', () => {
-    const admits = createRateLimit(2)
+    const admits = createRateLimit(2, 60_000)
     const at = (ms: number, key = 'a') => admits(key, ms)
     expect([at(0), at(30_000), at(59_999), at(60_000), at(60_001), at(90_000)]).toEqual([
       true,

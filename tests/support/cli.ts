@@ -117,8 +117,8 @@ export async function runCliJson(
 
 /** The environment of {@link runCli}, for those who start the process themselves. */
 export function cliEnv(extra: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
-  const { PATH, TZ, NO_PROXY } = process.env
-  return { PATH, TZ, NO_PROXY, HOME: extra.HOME ?? freshFolder(), ...extra }
+  const { PATH, TZ, NO_PROXY, TAPELAKE_RUNTIME_DIR } = process.env
+  return { PATH, TZ, NO_PROXY, TAPELAKE_RUNTIME_DIR, HOME: extra.HOME ?? freshFolder(), ...extra }
 }
 
 /** An empty folder that nobody else has. */

@@ -1,5 +1,6 @@
 import type { Register } from '../cli.ts'
 import { register as backfill } from './backfill.ts'
+import { register as budget } from './budget.ts'
 import { register as calendar } from './calendar.ts'
 import { register as completion } from './completion.ts'
 import { register as config } from './config.ts'
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Register[] = [
   verify,
   quarantine,
   gaps,
+  budget,
   datasets,
   calendar,
   simulator,

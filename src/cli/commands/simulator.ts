@@ -83,9 +83,11 @@ async function simulator(context: RunContext, flags: SimulatorFlags): Promise<vo
   })
   announce(context, running, { seed, plan })
   await aborted(context.signals.immediate)
-  const { calls } = running.stats()
+  const { calls, worstMinuteCalls, refusedByRateLimit } = running.stats()
   await running.close()
-  context.out.note(`Stopped after ${formatNumber(calls)} calls.`)
+  const most = `at most ${formatNumber(worstMinuteCalls)} within a minute`
+  const refused = `${formatNumber(refusedByRateLimit)} refused by the call limit`
+  context.out.note(`Stopped after ${formatNumber(calls)} calls, ${most}, ${refused}.`)
 }
 
 /** The program's own clock, or one that starts elsewhere or runs faster. */

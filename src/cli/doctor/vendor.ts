@@ -1,7 +1,7 @@
 import { EXIT, isPipelineError, messageOf } from '../../core/errors.ts'
 import { API_KEY_PATH, type LoadedConfig } from '../../core/config/index.ts'
-import { createRateLimiter } from '../../core/rate-limit.ts'
 import { retryPolicySchema } from '../../core/retry.ts'
+import { openBudget } from '../../pipeline/budget.ts'
 import type { PolygonSourceOptions } from '../../sources/polygon/index.ts'
 import { probeClock, probePlan, type ProbeName, type ProbeResult } from '../../sources/polygon/probe.ts'
 import { formatDuration } from '../format.ts'
@@ -28,14 +28,17 @@ export function checkKey({ secrets, origins }: LoadedConfig): Check {
 /** Asks the vendor: does it answer, is the clock right, does the key work, what does the plan cover. */
 export async function checkVendor(config: LoadedConfig, signal: AbortSignal): Promise<Check[]> {
   const { polygon } = config.settings.sources
-  const limiter = createRateLimiter({ callsPerMinute: polygon.callsPerMinute })
+  const { settings, secrets } = config
+  const caller = { label: 'doctor', priority: 'discovery' } as const
+  const limiter = await openBudget({ settings, apiKey: secrets.polygonApiKey ?? '', caller })
   const options: PolygonSourceOptions = {
     baseUrl: polygon.restUrl,
-    apiKey: config.secrets.polygonApiKey,
+    apiKey: secrets.polygonApiKey,
     name: 'polygon',
     timeouts: polygon.timeouts,
     retryPolicy: ONCE,
     limiter,
+    priority: caller.priority,
   }
   try {
     const { skewMs, market } = await probeClock(options, signal)
@@ -46,7 +49,7 @@ export async function checkVendor(config: LoadedConfig, signal: AbortSignal): Pr
     signal.throwIfAborted()
     return [vendorFailure(error)]
   } finally {
-    limiter.close()
+    await limiter.close()
   }
 }
 

@@ -39,6 +39,15 @@ const universe = z
   .transform((given) => (typeof given === 'string' ? given.split(',') : given).map((word) => word.trim()))
   .transform((words) => [...new Set(words.filter((word) => word !== ''))])
 
+const budget = z.strictObject({
+  windowSeconds: z
+    .number()
+    .min(0.05)
+    .max(86_400)
+    .default(60)
+    .describe('Length of the window in which callsPerMinute counts; other than 60 for simulators only.'),
+})
+
 const polygon = z
   .strictObject({
     restUrl: endpoint(/^https?:$/, 'an http:// or https:// URL')
@@ -65,6 +74,12 @@ const polygon = z
     equities: universe
       .default([])
       .describe('Tickers of backfill-all and nightly, as a list; @path is a file of tickers.'),
+    callsPerDay: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('Most calls in a day (UTC), retries included; then commands end with exit 7. 0 = no limit.'),
+    budget: budget.prefault({}),
     timeouts: timeouts.prefault({}),
   })
   .transform((given) => ({

@@ -1,5 +1,5 @@
 import { AuthenticationError } from '../../core/errors.ts'
-import type { RateLimiter } from '../../core/rate-limit.ts'
+import { createRateLimiter, type RateLimiter } from '../../core/rate-limit.ts'
 import { openHistorySource, openSourceAt, type OpenSourceOptions } from '../open-source.ts'
 import type { StreamVendor } from './contract.ts'
 import type { LiveCluster } from './channels.ts'
@@ -47,7 +47,8 @@ async function openEmbedded(options: OpenVendorOptions): Promise<OpenedVendor> {
     ...{ port: 0, seed, plan, startMs: play.fromMs, speed: play.speed, startOnSubscribe: true },
   })
   const { url: restUrl, wsUrl } = simulator
-  const account = { baseUrl: restUrl, apiKey: 'simulator', callsPerMinute: 0 }
+  const limiter = createRateLimiter({ callsPerMinute: 0 })
+  const account = { baseUrl: restUrl, apiKey: 'simulator', limiter }
   const opened = await openSourceAt(options, account)
   const vendor = await vendorOf(options, opened, { restUrl, wsUrl, apiKey: account.apiKey })
   return {
@@ -66,7 +67,7 @@ interface Addresses {
 }
 
 async function vendorOf(
-  { kind, cluster, settings, events }: OpenVendorOptions,
+  { kind, cluster, settings, events, caller }: OpenVendorOptions,
   { source, limiter }: Awaited<ReturnType<typeof openHistorySource>>,
   { restUrl: baseUrl, wsUrl, apiKey }: Addresses,
 ): Promise<StreamVendor> {
@@ -77,7 +78,10 @@ async function vendorOf(
   ])
   const { timeouts } = settings.sources.polygon
   const { maxConnectionsMs: maxConnectionsWaitMs, ...backOff } = settings.stream.reconnect
-  const probing = { ...{ name: kind, baseUrl, apiKey, limiter, timeouts }, retryPolicy: settings.retry }
+  const probing = {
+    ...{ name: kind, baseUrl, apiKey, limiter, timeouts },
+    ...{ priority: caller.priority, retryPolicy: settings.retry },
+  }
   return {
     history: source,
     openFeed: (params, feedEvents, signal) =>

@@ -1,6 +1,8 @@
 import { throwIfAborted } from '../../core/abort.ts'
+import type { CallPriority } from '../../core/budget/contract.ts'
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { AuthenticationError, ConfigError, InterruptedError, RateLimitError } from '../../core/errors.ts'
+import type { CallTurn } from '../../core/rate-limit.ts'
 import { createRedactor, type Redactor } from '../../core/redact.ts'
 import { retry, type RetryEvent } from '../../core/retry.ts'
 import type { Provenance } from '../history.ts'
@@ -35,14 +37,26 @@ export class Fetcher {
    *
    * @throws {VendorError} of the kind that fits, never holding the key; at once when `signal` aborts
    */
-  async get<T>(path: string, read: (answer: Answer) => T, signal: AbortSignal): Promise<T> {
+  get<T>(path: string, read: (answer: Answer) => T, signal: AbortSignal): Promise<T> {
+    return this.#get(path, { read }, signal)
+  }
+
+  /** The same fetcher, whose calls are as urgent as `priority` says; undefined: as the options say. */
+  withPriority(priority: CallPriority | undefined): PageFetcher {
+    return {
+      get: (path, read, signal) => this.#get(path, { read, priority }, signal),
+      rebase: (nextUrl) => this.rebase(nextUrl),
+    }
+  }
+
+  async #get<T>(path: string, asked: Asked<T>, signal: AbortSignal): Promise<T> {
     const { retryPolicy } = this.#options
     const options = {
       clock: this.#impatientClock(),
       onRetry: (event: RetryEvent) => this.#onRetry(path, event),
     }
     try {
-      return await retry((n) => this.#watched(path, n, read, signal), retryPolicy, options, signal)
+      return await retry((n) => this.#watched(path, n, asked, signal), retryPolicy, options, signal)
     } catch (error) {
       throw this.redactor.error(error)
     }
@@ -68,14 +82,9 @@ export class Fetcher {
     transport?.close()
   }
 
-  async #watched<T>(
-    path: string,
-    attempt: number,
-    read: (answer: Answer) => T,
-    signal: AbortSignal,
-  ): Promise<T> {
+  async #watched<T>(path: string, attempt: number, asked: Asked<T>, signal: AbortSignal): Promise<T> {
     try {
-      return await this.#attempt(path, attempt, read, signal)
+      return await this.#attempt(path, attempt, asked, signal)
     } catch (error) {
       if (!(error instanceof InterruptedError)) this.#options.events?.onFailure?.({ path, error, attempt })
       throw error
@@ -85,18 +94,17 @@ export class Fetcher {
   async #attempt<T>(
     path: string,
     attempt: number,
-    read: (answer: Answer) => T,
+    { read, priority }: Asked<T>,
     signal: AbortSignal,
   ): Promise<T> {
-    const { limiter, events, name } = this.#options
-    const wait = limiter.nextWait()
-    if (wait) events?.onWait?.(wait)
-    const turn = this.#isPatient() || wait ? this.#whilePatient(signal) : signal
-    const answer = await limiter.run(() => this.#send(path, attempt, signal), turn)
+    const { limiter, name } = this.#options
+    const answer = await limiter.run(() => this.#send(path, attempt, signal), signal, this.#turn(priority))
     throwIfAborted(signal)
     const isSynthetic = answer.headers[SIMULATOR_HEADER] !== undefined
     if (isSynthetic) this.provenance = 'synthetic'
     const failure = failureOf(answer, path, name)
+    // one refusal speaks for the whole account: nobody else should collect another
+    if (failure instanceof RateLimitError) await limiter.pauseFor((failure.retryAfterSeconds ?? 0) * 1000)
     if (failure) throw this.redactor.error(failure)
     if (!isSynthetic) this.provenance = 'real'
     try {
@@ -140,8 +148,13 @@ export class Fetcher {
     return (this.#transport ??= createTransport({ baseUrl, apiKey, ...timeouts }))
   }
 
-  #isPatient(): boolean {
-    return this.#options.patience?.aborted !== true
+  #turn(priority: CallPriority | undefined): CallTurn {
+    const { events, patience, priority: usual = 'history' } = this.#options
+    return {
+      priority: priority ?? usual,
+      ...(patience ? { patience } : {}),
+      onWait: (wait) => events?.onWait?.(wait),
+    }
   }
 
   /** Aborts with `signal`, and when waiting is no longer wanted. */
@@ -162,11 +175,19 @@ export class Fetcher {
   }
 
   #onRetry(path: string, event: RetryEvent): void {
-    const { limiter, events, clock = systemClock } = this.#options
-    // one refusal speaks for the whole account: nobody else should collect another
-    if (event.error instanceof RateLimitError) limiter.pauseUntil(clock.now() + event.waitMs)
+    const { limiter, events } = this.#options
+    // where the vendor did not say for how long
+    if (event.error instanceof RateLimitError) void limiter.pauseFor(event.waitMs)
     events?.onRetry?.({ path, ...event })
   }
+}
+
+/** What pages are fetched with. */
+export type PageFetcher = Pick<Fetcher, 'get' | 'rebase'>
+
+interface Asked<T> {
+  readonly read: (answer: Answer) => T
+  readonly priority?: CallPriority | undefined
 }
 
 function parseBaseUrl(text: string): URL {

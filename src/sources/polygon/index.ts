@@ -58,7 +58,7 @@ class PolygonSource implements HistorySource {
     const mapping = requireMapping(request.dataset)
     const path = await historyPath(await this.#requests(), request)
     const pages = followPages(
-      this.#fetcher,
+      this.#fetcher.withPriority(request.priority),
       path,
       (answer, here) => this.#readPage(answer, here, mapping),
       signal,

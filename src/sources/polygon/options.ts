@@ -1,3 +1,4 @@
+import type { CallPriority } from '../../core/budget/contract.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RateLimiter } from '../../core/rate-limit.ts'
 import type { RetryPolicy } from '../../core/retry.ts'
@@ -68,6 +69,8 @@ export interface PolygonOptions {
   readonly retryPolicy: RetryPolicy
   /** The budget of the account; every request starts through it. */
   readonly limiter: RateLimiter
+  /** How urgent calls are that do not say it themselves; default `history`. */
+  readonly priority?: CallPriority
   readonly events?: SourceEvents
   /**
    * Aborts when nothing is to be waited for any more: a request that stands in line for the budget or before a

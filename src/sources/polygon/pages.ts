@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../../core/abort.ts'
 import { MalformedError } from '../../core/errors.ts'
-import type { Fetcher } from './fetcher.ts'
+import type { PageFetcher } from './fetcher.ts'
 import type { Answer } from './transport.ts'
 
 /** One page of a paged answer. */
@@ -19,10 +19,10 @@ const REPEATS_BORNE = 3
  *
  * @throws {MalformedError} when `next_url` leads to a page already read, when pages repeat under new cursors, or
  *   when it is no URL
- * @throws what {@link Fetcher.get} throws
+ * @throws what the fetcher throws
  */
 export async function* followPages<P extends Paged>(
-  fetcher: Fetcher,
+  fetcher: PageFetcher,
   path: string,
   read: (answer: Answer, path: string) => P,
   signal: AbortSignal,
@@ -50,7 +50,7 @@ export async function* followPages<P extends Paged>(
   }
 }
 
-function nextPath(fetcher: Fetcher, nextUrl: string | undefined, here: string): string | undefined {
+function nextPath(fetcher: PageFetcher, nextUrl: string | undefined, here: string): string | undefined {
   if (nextUrl === undefined || nextUrl === '') return undefined
   try {
     return fetcher.rebase(nextUrl)

@@ -327,10 +327,13 @@ describe('what the source tells', () => {
   test('a 429 holds back everybody who shares the budget', async () => {
     const limiter = createRateLimiter({ callsPerMinute: 0 })
     const server = await serve([{ status: 429, headers: { 'retry-after': 1 } }, page(1)])
-    let waitOfOthers: string | undefined
-    const events = { onRetry: () => void (waitOfOthers = limiter.nextWait()?.reason) }
+    const waits: string[] = []
+    const turn = { onWait: ({ reason }: { reason: string }) => void waits.push(reason) }
+    let other: Promise<void> | undefined
+    const events = { onRetry: () => void (other = limiter.run(async () => undefined, never, turn)) }
     await rowsOf(sourceAt(server.url, { limiter, events }), ask('equity_bars_1m'))
-    expect(waitOfOthers).toBe('pause')
+    await other
+    expect(waits).toEqual(['pause'])
   })
 
   test('fields that the dataset does not know, and values of the wrong type', async () => {

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import {
+  dayEndMs,
+  type BudgetClient,
+  type BudgetStore,
+  type BudgetTerms,
+  type CallPriority,
+  type ProcessShare,
+} from '../core/budget/contract.ts'
+import { openFileStore } from '../core/budget/file-store.ts'
+import { lazyStore } from '../core/budget/lazy-store.ts'
+import { createSharedLimiter } from '../core/budget/shared-limiter.ts'
+import type { Settings } from '../core/config/index.ts'
+import { messageOf } from '../core/errors.ts'
+import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
+import { claimsFolder, makePrivateFolder } from '../lake/owner-lock.ts'
+import { processStart } from '../lake/process-identity.ts'
+import { accountScope } from '../sources/polygon/socket/hosts.ts'
+
+/** Whose budget it is. */
+export interface BudgetAccount {
+  readonly settings: Settings
+  /** Only a hash of it is ever written. */
+  readonly apiKey: string
+}
+
+/** Who spends it, and on what. */
+export interface BudgetCaller {
+  /** For people, e.g. `backfill SPY`. */
+  readonly label: string
+  /** How urgent its calls are, unless a call says otherwise. */
+  readonly priority: CallPriority
+}
+
+export interface OpenBudgetOptions extends BudgetAccount {
+  readonly caller: BudgetCaller
+  /** The budget cannot be shared: each process keeps the limit by itself. */
+  readonly onProblem?: (text: string) => void
+}
+
+/** A request that is not over after its own deadline is taken to be over a little later. */
+const LEASE_MARGIN_MS = 5_000
+
+/**
+ * The budget of the account that `apiKey` belongs to: one for all processes of this user on this machine, whatever
+ * their data directory. Where the shared place cannot be used each process keeps the limit by itself, and
+ * `onProblem` is told.
+ */
+export async function openBudget(options: OpenBudgetOptions): Promise<RateLimiter> {
+  const { caller, onProblem } = options
+  const terms = termsOf(options.settings)
+  const give = (error: unknown): void =>
+    onProblem?.(`${messageOf(error)}; this process keeps the call limit by itself`)
+  try {
+    const store = await openStore(options, caller.label, give)
+    return createSharedLimiter({ store, terms })
+  } catch (error) {
+    give(error)
+    return createRateLimiter(terms)
+  }
+}
+
+/** The budget of an account as plain data: what is left of it and who used it. */
+export interface BudgetView {
+  /** Most calls in the window; 0 = no limit. */
+  readonly limit: number
+  /** Calls in the window: those under way and those whose answer came less than a window ago. */
+  readonly used: number
+  /** Calls that could start now; null = no limit. 0 during a pause. */
+  readonly remaining: number | null
+  /** Length of the window, seconds. */
+  readonly window: number
+  /** Seconds until a call can start; 0: now. */
+  readonly nextInSeconds: number
+  /** Set while everybody waits because the vendor said so (429). */
+  readonly pause: { readonly seconds: number; readonly until: string } | null
+  /** The budget of the UTC day; null = no limit. */
+  readonly day: {
+    readonly limit: number
+    readonly used: number
+    readonly remaining: number
+    readonly renewsAt: string
+  } | null
+  /** Processes with calls in the window or in line, who used most first. */
+  readonly byProcess: readonly ProcessShare[]
+}
+
+/**
+ * Reads the budget of an account; nothing is spent or changed.
+ *
+ * @throws {DiskError} when the shared place cannot be read
+ */
+export async function readBudget(account: BudgetAccount): Promise<BudgetView> {
+  const { callsPerMinute: limit, windowMs, callsPerDay } = termsOf(account.settings)
+  const store = await openStore(account, 'budget', (error) => {
+    throw error
+  })
+  try {
+    const { freeInMs, pauseMs, usedToday, byProcess } = await store.read()
+    const used = freeInMs.length
+    const nowMs = Date.now()
+    const leftToday = callsPerDay > 0 ? Math.max(0, callsPerDay - usedToday) : Infinity
+    const free = Math.min(limit === 0 ? Infinity : Math.max(0, limit - used), leftToday)
+    const remaining = free === Infinity ? null : pauseMs > 0 ? 0 : free
+    const fullMs = limit > 0 && used >= limit ? freeInMs[used - limit]! : 0
+    return {
+      ...{ limit, used, remaining, window: windowMs / 1000 },
+      nextInSeconds: seconds(Math.max(pauseMs, fullMs)),
+      pause:
+        pauseMs > 0 ? { seconds: seconds(pauseMs), until: new Date(nowMs + pauseMs).toISOString() } : null,
+      day:
+        callsPerDay > 0
+          ? {
+              ...{ limit: callsPerDay, used: usedToday, remaining: leftToday },
+              renewsAt: new Date(dayEndMs(nowMs)).toISOString(),
+            }
+          : null,
+      byProcess,
+    }
+  } finally {
+    await store.close()
+  }
+}
+
+const seconds = (ms: number): number => Math.ceil(ms / 100) / 10
+
+function termsOf({ sources: { polygon } }: Settings): BudgetTerms {
+  const { callsPerMinute, callsPerDay, budget, timeouts } = polygon
+  return {
+    ...{ callsPerMinute, callsPerDay, windowMs: budget.windowSeconds * 1000 },
+    leaseMs: timeouts.requestMs + LEASE_MARGIN_MS,
+  }
+}
+
+async function openStore(
+  account: BudgetAccount,
+  label: string,
+  onProblem: (error: unknown) => void,
+): Promise<BudgetStore> {
+  const terms = termsOf(account.settings)
+  const folder = claimsFolder()
+  const path = join(folder, fileName(account))
+  const open = async (): Promise<BudgetStore> => {
+    await makePrivateFolder(folder)
+    return await openFileStore({ path, terms, client: await thisProcess(label), hasEnded })
+  }
+  if (terms.callsPerMinute > 0 || terms.callsPerDay > 0) return await open()
+  return lazyStore({ path, open, onProblem })
+}
+
+function fileName({ settings, apiKey }: BudgetAccount): string {
+  const scope = accountScope(settings.sources.polygon.restUrl)
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['budget', scope, apiKey]))
+    .digest('hex')
+  return `budget-${hash.slice(0, 32)}.sqlite`
+}
+
+async function thisProcess(label: string): Promise<BudgetClient> {
+  const { pid } = process
+  return { pid, started: (await processStart(pid)) ?? '', host: hostname(), label }
+}
+
+async function hasEnded({ pid, started, host }: BudgetClient): Promise<boolean> {
+  if (started === '' || host !== hostname()) return false
+  return (await processStart(pid)) !== started
+}

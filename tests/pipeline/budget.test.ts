@@ -1,0 +1,148 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { loadConfig, type Settings } from '../../src/core/config/index.ts'
+import { openBudget, readBudget, type BudgetCaller } from '../../src/pipeline/budget.ts'
+import { urgencyOf } from '../../src/pipeline/urgency.ts'
+import { equityBars1m } from '../../src/market/datasets/equity-bars.ts'
+import { killHard, startOther } from '../support/holder.ts'
+
+const never = new AbortController().signal
+const apiKey = 'Secret0Key1Of2Tests3'
+const caller: BudgetCaller = { label: 'backfill SPY', priority: 'history' }
+const nothing = async () => undefined
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tapelake-'))
+  vi.stubEnv('TAPELAKE_RUNTIME_DIR', folder)
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+function settingsWith(given: Readonly<Record<string, number | string>> = {}): Settings {
+  const names = {
+    calls: 'CALLS_PER_MINUTE',
+    day: 'CALLS_PER_DAY',
+    window: 'BUDGET__WINDOW_SECONDS',
+    url: 'REST_URL',
+  }
+  const env = Object.entries(names).flatMap(([name, variable]) =>
+    given[name] === undefined ? [] : [[`TAPELAKE__SOURCES__POLYGON__${variable}`, String(given[name])]],
+  )
+  const home = mkdtempSync(join(tmpdir(), 'tapelake-'))
+  return loadConfig({
+    cwd: home,
+    env: { HOME: home, ...(Object.fromEntries(env) as Record<string, string>) },
+  }).settings
+}
+
+describe('the budget of an account', () => {
+  test('is one for all who use its key, and shows what is left and who used it', async () => {
+    const settings = settingsWith({ calls: 5, day: 100 })
+    const one = await openBudget({ settings, apiKey, caller })
+    const two = await openBudget({
+      ...{ settings, apiKey, caller: { label: 'stream QQQ', priority: 'repair' } },
+    })
+    await one.run(nothing, never)
+    await one.run(nothing, never)
+    await two.run(nothing, never, { priority: 'repair' })
+    await Promise.all([one.close(), two.close()])
+    const view = await readBudget({ settings, apiKey })
+    expect(view).toMatchObject({ limit: 5, used: 3, remaining: 2, window: 60, nextInSeconds: 0, pause: null })
+    expect(view.day).toMatchObject({ limit: 100, used: 3, remaining: 97 })
+    expect(view.day!.renewsAt).toMatch(/T00:00:00\.000Z$/)
+    const { pid } = process
+    expect(view.byProcess).toMatchObject([
+      { pid, label: 'backfill SPY', calls: 2, inFlight: 0, waiting: 0, priority: 'history' },
+      { pid, label: 'stream QQQ', calls: 1, inFlight: 0, waiting: 0, priority: 'repair' },
+    ])
+  })
+
+  test('is another for another key, and for another vendor', async () => {
+    const settings = settingsWith({ calls: 5 })
+    const limiter = await openBudget({ settings, apiKey, caller })
+    await limiter.run(nothing, never)
+    await limiter.close()
+    expect(await readBudget({ settings, apiKey })).toMatchObject({ used: 1 })
+    const sameVendor = settingsWith({ calls: 5, url: 'https://api.massive.com' })
+    expect(await readBudget({ settings: sameVendor, apiKey })).toMatchObject({ used: 1 })
+    expect(await readBudget({ settings, apiKey: `${apiKey}x` })).toMatchObject({ used: 0 })
+    const other = settingsWith({ calls: 5, url: 'http://127.0.0.1:9' })
+    expect(await readBudget({ settings: other, apiKey })).toMatchObject({ used: 0 })
+  })
+
+  test('never writes the key', async () => {
+    const limiter = await openBudget({ settings: settingsWith({ calls: 5 }), apiKey, caller })
+    await limiter.run(nothing, never)
+    await limiter.close()
+    const names = readdirSync(folder)
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names) expect(name + readFileSync(join(folder, name), 'latin1')).not.toContain(apiKey)
+  })
+
+  test('without a limit costs nothing and leaves nothing, but a pause holds there too', async () => {
+    const settings = settingsWith({ calls: 0 })
+    const free = await openBudget({ settings, apiKey, caller })
+    await free.run(nothing, never)
+    expect(readdirSync(folder)).toEqual([])
+    expect(await readBudget({ settings, apiKey })).toMatchObject({ limit: 0, used: 0, remaining: null })
+    const told = await openBudget({ settings: settingsWith({ calls: 5 }), apiKey, caller })
+    await told.pauseFor(400)
+    const view = await readBudget({ settings: settingsWith({ calls: 5 }), apiKey })
+    expect(view).toMatchObject({ used: 0, remaining: 0 })
+    expect(view.pause!.seconds).toBeGreaterThan(0)
+    const waits: string[] = []
+    await free.run(nothing, never, { onWait: ({ reason }) => void waits.push(reason) })
+    expect(waits).toEqual(['pause'])
+    await Promise.all([free.close(), told.close()])
+  })
+
+  test('is kept by each process alone, with a warning, where there is no place to share it', async () => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    vi.stubEnv('TAPELAKE_RUNTIME_DIR', join(file, 'below'))
+    const problems: string[] = []
+    const onProblem = (text: string) => void problems.push(text)
+    const settings = settingsWith({ calls: 2, window: 0.3 })
+    const limiter = await openBudget({ settings, apiKey, caller, onProblem })
+    expect(problems).toEqual([expect.stringContaining('keeps the call limit by itself')])
+    const startsMs: number[] = []
+    const start = async () => void startsMs.push(performance.now())
+    await Promise.all([1, 2, 3].map(() => limiter.run(start, never)))
+    expect(startsMs[2]! - startsMs[0]!).toBeGreaterThan(295)
+    const free = await openBudget({ settings: settingsWith({ calls: 0 }), apiKey, caller, onProblem })
+    await free.pauseFor(50)
+    expect(problems).toHaveLength(2)
+    expect(free.estimateMs(1)).toBe(0)
+    await Promise.all([limiter.close(), free.close()])
+  })
+
+  test('gets the calls of a killed process back after the window, not after the lease', async () => {
+    const settings = settingsWith({ calls: 1, window: 0.5 })
+    const victim = await startOther(`
+      const { openBudget } = await import('./src/pipeline/budget.ts')
+      const limiter = await openBudget({
+        settings: ${JSON.stringify(settings)}, apiKey: '${apiKey}', caller: { label: 'victim', priority: 'history' },
+      })
+      await limiter.run(() => { console.log('ready'); return new Promise(() => setInterval(() => 0, 1000)) },
+        new AbortController().signal)
+    `)
+    const limiter = await openBudget({ settings, apiKey, caller })
+    const { byProcess } = await readBudget({ settings, apiKey })
+    expect(byProcess).toMatchObject([{ pid: victim.pid, label: 'victim', inFlight: 1 }])
+    await killHard(victim)
+    expect(await limiter.run(async () => 'mine', never)).toBe('mine')
+    await limiter.close()
+  })
+})
+
+test('what reaches up to the newest session is more urgent than the past', () => {
+  const urgency = (to: string, today: string) => urgencyOf(equityBars1m, to, today)
+  expect(urgency('2025-06-10', '2025-06-10')).toBe('today')
+  expect(urgency('2025-06-09', '2025-06-10')).toBe('today')
+  expect(urgency('2025-06-06', '2025-06-08')).toBe('today') // a Sunday
+  expect(urgency('2025-06-06', '2025-06-10')).toBe('history')
+})
