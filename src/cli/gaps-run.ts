@@ -183,6 +183,8 @@ class Sources {
     const opened = await openHistorySource({
       ...{ kind, settings: config.settings, apiKey: config.secrets.polygonApiKey, now },
       ...{ events: this.#watch.sourceEvents, patience: signals.graceful },
+      caller: { label: `gaps ${series.ticker}`, priority: 'history' },
+      onProblem: (text) => this.#context.logger.warn(text),
     })
     this.#watch.follow(opened)
     this.#opened.set(kind, opened)

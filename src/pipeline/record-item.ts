@@ -1,4 +1,4 @@
-import { EntitlementError, isRequestFailure, messageOf, type VendorError } from '../core/errors.ts'
+import { EntitlementError, isRequestFailure, messageOf } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { Recording } from './recording.ts'

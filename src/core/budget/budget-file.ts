@@ -143,7 +143,7 @@ class LostError extends Error {}
 
 function kindOf(error: unknown): 'busy' | 'damaged' | 'other' {
   if (error instanceof LostError) return 'damaged'
-  const code = String((error as { code?: unknown }).code ?? '')
+  const { code = '' } = error as { code?: string }
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return 'busy'
   if (/^SQLITE_(CORRUPT|NOTADB|CANTOPEN|IOERR_SHORT_READ)/.test(code)) return 'damaged'
   return /no such (table|column)|malformed|not a database|has no column/.test(messageOf(error))
