@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Registry } from 'prom-client'
+import type { Counter, Gauge } from 'prom-client'
 import { ERROR_CATEGORIES } from '../core/errors.ts'
 import type { RunCounters } from './run-counters.ts'
 
@@ -77,7 +77,7 @@ export async function createMetrics(options: MetricsOptions): Promise<Metrics> {
     buckets: REQUEST_BUCKETS_SECONDS,
     registers: [registry],
   })
-  if (options.process) prom.collectDefaultMetrics({ register: registry as Registry })
+  if (options.process) prom.collectDefaultMetrics({ register: registry })
   return {
     contentType: registry.contentType,
     observeRequest: (endpoint, seconds) => requests.observe({ endpoint }, seconds),
