@@ -83,22 +83,23 @@ abstract class FloatBuilder implements ColumnBuilder {
   }
 }
 
-class NumberBuilder extends FloatBuilder {
-  readonly #factor: number
-  readonly #limit: number
+/** Reads plain numbers; a page whose fields all are such can be read without asking it (number-rows.ts). */
+export class NumberBuilder extends FloatBuilder {
+  readonly factor: number
+  readonly limit: number
 
   constructor(type: 'double' | 'int64' | 'ms') {
     super()
-    this.#factor = type === 'ms' ? 1000 : 1
-    this.#limit = type === 'ms' ? Number.MAX_SAFE_INTEGER / this.#factor : Infinity
+    this.factor = type === 'ms' ? 1000 : 1
+    this.limit = type === 'ms' ? Number.MAX_SAFE_INTEGER / this.factor : Infinity
   }
 
   read(cursor: JsonCursor, row: number): boolean {
     this.values[row] = NaN
     if (!startsNumber(cursor)) return skipNonNumber(cursor)
     const value = cursor.number()
-    if (value > this.#limit || value < -this.#limit) return false
-    this.values[row] = value * this.#factor
+    if (value > this.limit || value < -this.limit) return false
+    this.values[row] = value * this.factor
     return true
   }
 }

@@ -27,7 +27,7 @@ export const BYTE = {
 
 const LITERALS = { true: Buffer.from('true'), false: Buffer.from('false'), null: Buffer.from('null') }
 /** Up to here powers of ten are exact doubles. */
-const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
+export const POWERS_OF_TEN = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}`))
 /** Deeper documents than this are refused instead of running out of stack. */
 const MAX_DEPTH = 200
 const ESCAPES = new Set(Buffer.from('"\\/bfnrt'))

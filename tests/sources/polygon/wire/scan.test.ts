@@ -244,6 +244,86 @@ describe('the scanner of vendor documents', () => {
   })
 })
 
+describe('rows of numbers that are all alike', () => {
+  const NUMBERS = [
+    { name: 'v', type: 'double' },
+    { name: 'n', type: 'int64' },
+    { name: 't', type: 'ms' },
+  ] as const
+  const spelling = fc.oneof(
+    { weight: 20, arbitrary: fc.integer({ min: -5, max: 2 ** 40 }).map(String) },
+    { weight: 10, arbitrary: fc.tuple(fc.nat(999), fc.nat(9999)).map(([a, b]) => `${a}.${b}`) },
+    numberText,
+    fc.constantFrom(
+      '0',
+      '-0',
+      '0.5',
+      '10',
+      '999999999',
+      '1000000000',
+      '9007199254740991',
+      '9007199254740993',
+    ),
+    fc.constantFrom(
+      '01',
+      '-',
+      '1.',
+      '.5',
+      '+1',
+      '1e5',
+      '1E-3',
+      'null',
+      '"5"',
+      '[1]',
+      '1.00000000000000000000000001',
+    ),
+  )
+  const row = fc.oneof(
+    {
+      weight: 9,
+      arbitrary: fc.tuple(spelling, spelling, spelling).map(([v, n, t]) => `{"v":${v},"n":${n},"t":${t}}`),
+    },
+    fc.tuple(spelling, spelling).map(([v, t]) => `{"v":${v},"t":${t}}`),
+    fc.tuple(spelling, spelling).map(([v, t]) => `{"t":${t} , "v":${v},"v":${v}}`),
+    spelling.map((v) => `{"v":${v},"other":1}`),
+    fc.constantFrom('{}', '7', 'null', '{"v":1 }', ' {"v":1}', '{"v":1,}', '{v:1}', '{"v" :1}'),
+  )
+  const number = (value: unknown, factor = 1): number =>
+    typeof value === 'number' &&
+    Math.abs(value * factor) <= Number.MAX_SAFE_INTEGER * (factor > 1 ? 1 : 1e300)
+      ? value * factor
+      : NaN
+
+  test('are what JSON.parse makes of them, and refused where it refuses, wherever one is different', () => {
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 30 }), fc.constantFrom('', ',', ']'), (texts, broken) => {
+        const text = `{"results":[${texts.join()}${broken}]}`
+        let parsed: (Record<string, unknown> | null | number)[]
+        try {
+          parsed = (JSON.parse(text) as { results: typeof parsed }).results
+        } catch {
+          expect(() => scanDocument(Buffer.from(text), NUMBERS)).toThrow(WireError)
+          return
+        }
+        const table = scanDocument(Buffer.from(text), NUMBERS)
+        const of = (name: string, factor = 1) =>
+          parsed.map((one) => number((one as Record<string, unknown> | null)?.[name], factor))
+        expect([...(table.columns.get('v') as Float64Array)]).toEqual(of('v'))
+        expect([...(table.columns.get('n') as Float64Array)]).toEqual(of('n'))
+        expect([...(table.columns.get('t') as Float64Array)]).toEqual(of('t', 1000))
+        parsed.forEach((one, at) => expect(JSON.parse(table.rowText!(at))).toEqual(one))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('cut off anywhere are refused', () => {
+    const text = `{"results":[${Array.from({ length: 4 }, (_, i) => `{"v":${i}.5,"n":${i},"t":17${i}}`).join()}]}`
+    for (let end = 0; end < text.length; end++)
+      expect(() => scanDocument(Buffer.from(text.slice(0, end)), NUMBERS)).toThrow(WireError)
+  })
+})
+
 describe('nanoseconds', () => {
   const ns = fc.oneof(
     fc.bigInt({ min: NS_NULL + 1n, max: 2n ** 63n - 1n }),
