@@ -106,7 +106,7 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
     runId,
     now,
     logger,
-    telemetry: new Telemetry({ ...bare, config, redactor, runId, logger }),
+    telemetry: new Telemetry({ ...bare, config, redactor, runId, logger, now }),
     progress: ({ total, label }) =>
       createProgress({ enabled: bare.flags.progress && !bare.flags.quiet, total, label, stream: stderr }),
   }

@@ -8,9 +8,11 @@ import { RUN_VERSION, type RunLeft, type RunRecord, type RunState, type RunStep 
 import { CELL_STATES } from '../lake/ledger.ts'
 import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
+import { calendarOf } from '../market/calendar/index.ts'
 import type { RunGauges } from '../monitor/metrics.ts'
 import { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
+import { settledBy } from '../pipeline/settled.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
 import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
@@ -42,6 +44,7 @@ export interface TelemetryContext {
   readonly redactor: Redactor
   readonly logger: Logger
   readonly runId: string
+  readonly now: () => number
 }
 
 /**
@@ -54,11 +57,13 @@ export class RunTelemetry {
   readonly #steps: RunStep[] = []
   readonly #live = new Map<string, () => unknown>()
   readonly #startedMs = Date.now()
+  readonly #follows = new Set<string>()
   #metrics: RunMetrics | undefined
   #lastSuccessMs: number | undefined
   #queueDepth = 0
   #lagMs: number | undefined
   #reconnects = 0
+  #stalled = false
   #left: readonly RunLeft[] = []
   #record: RunRecord | undefined
   #writing: Promise<void> | undefined
@@ -85,6 +90,7 @@ export class RunTelemetry {
       ...{ pid: process.pid, processStart: (await processStart(process.pid)) ?? null, host: hostname() },
       ...{ state: 'running', exitCode: null, startedAt, updatedAt: startedAt, endedAt: null, durationMs: 0 },
       tickers: [...new Set(tickers)],
+      follows: [],
       ...{ rows: 0, rowsFetched: 0, rowsStreamed: 0, bytesFetched: 0, calls: 0, retries: 0 },
       ...{ quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
       ...{ left: [], leftSessions: 0, steps: [], live: {} },
@@ -142,6 +148,10 @@ export class RunTelemetry {
 
   /** Counts what a backfill records. */
   readonly backfillHooks: BackfillHooks = {
+    onPlan: ({ series: { dataset, ticker }, range }) => {
+      const { date } = calendarOf(dataset.calendar).lastFinished(settledBy(this.#context.now()))
+      if (range.to >= date) this.#follows.add(`${dataset.name} ${ticker}`)
+    },
     onItem: (_series, _item, { rows, refused, duplicates }) => {
       this.counters.rows += rows
       this.counters.duplicates += duplicates
@@ -158,6 +168,10 @@ export class RunTelemetry {
       this.counters.rows += rows
     },
     onProblem: (_what, error) => void this.counters.countFailure(error),
+    onSession: () => this.#watchStream(),
+    onAlert: ({ kind, severity }) => {
+      if (kind === 'stall') this.#stalled = severity === 'warning'
+    },
     onReceived: ({ rows, lagMs }) => {
       this.counters.rowsStreamed += rows
       this.#lagMs = lagMs
@@ -166,6 +180,13 @@ export class RunTelemetry {
       this.#queueDepth = queuedFrames
       this.#reconnects = Math.max(0, connections - 1)
     },
+  }
+
+  #watchStream(): void {
+    this.watch('stream', () => ({
+      ...{ rows: this.counters.rowsStreamed, lagMs: this.#lagMs ?? null, queueDepth: this.#queueDepth },
+      ...{ reconnects: this.#reconnects, stalled: this.#stalled },
+    }))
   }
 
   /** Rows recorded, and rows refused, where nothing else counts them. */
@@ -220,6 +241,7 @@ export class RunTelemetry {
       ...{ calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates },
       sessions: { ...counters.sessions },
       errors: { ...counters.errors },
+      follows: [...this.#follows],
       failures: [...counters.failures],
       left: this.#left.slice(0, LEFT_KEPT),
       leftSessions: this.#left.reduce((sum, { sessions }) => sum + sessions, 0),

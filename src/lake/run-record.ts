@@ -62,6 +62,8 @@ export const runRecordSchema = z.object({
   endedAt: z.string().nullable(),
   durationMs: count,
   tickers: z.array(z.string()),
+  /** Series that it brought up to the last finished session, as `dataset ticker`: somebody wants them up to date. */
+  follows: z.array(z.string()).default([]),
   /** Rows recorded into the lake, and rows that came from the vendor over REST and over the socket. */
   rows: count,
   rowsFetched: count,

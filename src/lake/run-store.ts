@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { makeFolder, replaceFile } from './durable.ts'
 import { dataPaths } from './layout.ts'
-import { processStart } from './process-identity.ts'
+import { isRunning } from './process-registry.ts'
 import { runRecordSchema, type RunRecord } from './run-record.ts'
 
 /** Runs that are kept; the oldest go first. */
@@ -70,11 +70,5 @@ async function asItStands(record: RunRecord): Promise<RunRecord> {
 
 async function isAlive({ pid, processStart: started, host, updatedAt }: RunRecord): Promise<boolean> {
   if (host !== hostname()) return Date.now() - Date.parse(updatedAt) < FOREIGN_SILENCE_MS
-  if (started !== null) return (await processStart(pid)) === started
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  return await isRunning({ pid, started: started ?? '' })
 }

@@ -8,6 +8,7 @@ import { register as datasets } from './datasets.ts'
 import { register as discover } from './discover.ts'
 import { register as doctor } from './doctor.ts'
 import { register as gaps } from './gaps.ts'
+import { register as health } from './health.ts'
 import { register as help } from './help.ts'
 import { register as plan } from './plan.ts'
 import { register as quarantine } from './quarantine.ts'
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Register[] = [
   query,
   status,
   runs,
+  health,
   verify,
   quarantine,
   gaps,

@@ -201,6 +201,14 @@ const metrics = z.strictObject({
     .describe('Address on which --metrics-port listens; 0.0.0.0 shows the metrics to everybody.'),
 })
 
+const health = z.strictObject({
+  graceMinutes: z
+    .number()
+    .min(0)
+    .default(120)
+    .describe('Minutes after the end of a session before which nobody expects it to be recorded.'),
+})
+
 const disk = z.strictObject({
   minFreeMb: z
     .int()
@@ -321,6 +329,7 @@ export const settingsSchema = z.strictObject({
   query: query.prefault({}),
   disk: disk.prefault({}),
   metrics: metrics.prefault({}),
+  health: health.prefault({}),
   stream: stream.prefault({}),
 })
 
