@@ -9,6 +9,7 @@ import { formatTable, number, verdict, type Table } from './harness/table.ts'
 import { backfill } from './sections/backfill.ts'
 import { fileSize } from './sections/file-size.ts'
 import { kernels } from './sections/kernels.ts'
+import { live } from './sections/live.ts'
 import { query } from './sections/query.ts'
 import type { Report, Setup, Target } from './sections/section.ts'
 import { startUp } from './sections/start-up.ts'
@@ -22,6 +23,7 @@ const SECTIONS: Readonly<Record<string, (setup: Setup) => Promise<Report>>> = {
   'file-size': fileSize,
   backfill,
   query,
+  live,
 }
 
 const USAGE = `npm run bench [-- [--smoke] [--rounds N] [--only ${Object.keys(SECTIONS).join('|')}]]`

@@ -125,6 +125,10 @@ export async function serve(args: readonly string[]): Promise<Served> {
 export const serveBody = (path: string): Promise<Served> =>
   serve(['--import', 'tsx', RUN, '--case', 'serve-body', JSON.stringify({ path })])
 
+/** A flood of trades over WebSockets, from a process of its own; see `cases/live.ts`. */
+export const serveFlood = (params: Params): Promise<Served> =>
+  serve(['--import', 'tsx', RUN, '--case', 'serve-flood', JSON.stringify(params)])
+
 /** The simulator, in a process of its own. */
 export const serveSimulator = (): Promise<Served> =>
   serve([TAPELAKE, 'simulator', '--port', '0', '--json', '--quiet'])

@@ -6,6 +6,7 @@ import type * as Digest from '../../src/lake/digest.ts'
 import type * as Durable from '../../src/lake/durable.ts'
 import type * as Engines from '../../src/lake/engines/index.ts'
 import type * as Lake from '../../src/lake/index.ts'
+import type * as Journal from '../../src/lake/journal/index.ts'
 import type * as Layout from '../../src/lake/layout.ts'
 import type * as Ledger from '../../src/lake/ledger.ts'
 import type * as Reader from '../../src/lake/reader/index.ts'
@@ -13,9 +14,14 @@ import type * as Scan from '../../src/lake/scan.ts'
 import type * as SeriesWriter from '../../src/lake/series-writer.ts'
 import type * as Bars from '../../src/market/datasets/equity-bars.ts'
 import type * as SessionRows from '../../src/market/session-rows.ts'
+import type * as LiveChannels from '../../src/pipeline/stream/channels.ts'
+import type * as LiveIntake from '../../src/pipeline/stream/intake.ts'
+import type * as SessionBook from '../../src/pipeline/stream/session-book.ts'
 import type * as RecordItem from '../../src/pipeline/record-item.ts'
 import type * as Silence from '../../src/pipeline/silence.ts'
 import type * as Polygon from '../../src/sources/polygon/index.ts'
+import type * as FrameParser from '../../src/sources/polygon/socket/frame-parser.ts'
+import type * as LiveFeed from '../../src/sources/polygon/socket/live-feed.ts'
 import type * as Transport from '../../src/sources/polygon/transport.ts'
 import type * as Fields from '../../src/sources/polygon/wire/fields.ts'
 import type * as Rows from '../../src/sources/polygon/wire/rows.ts'
@@ -35,9 +41,14 @@ export const load = {
   engines: () => built<typeof Engines>('lake/engines/index'),
   fields: () => built<typeof Fields>('sources/polygon/wire/fields'),
   inRequest: () => built<typeof InRequest>('stages/in-request'),
+  frameParser: () => built<typeof FrameParser>('sources/polygon/socket/frame-parser'),
+  journal: () => built<typeof Journal>('lake/journal/index'),
   lake: () => built<typeof Lake>('lake/index'),
   layout: () => built<typeof Layout>('lake/layout'),
   ledger: () => built<typeof Ledger>('lake/ledger'),
+  liveChannels: () => built<typeof LiveChannels>('pipeline/stream/channels'),
+  liveFeed: () => built<typeof LiveFeed>('sources/polygon/socket/live-feed'),
+  liveIntake: () => built<typeof LiveIntake>('pipeline/stream/intake'),
   polygon: () => built<typeof Polygon>('sources/polygon/index'),
   rateLimit: () => built<typeof RateLimit>('core/rate-limit'),
   reader: () => built<typeof Reader>('lake/reader/index'),
@@ -46,6 +57,7 @@ export const load = {
   rows: () => built<typeof Rows>('sources/polygon/wire/rows'),
   scan: () => built<typeof Scan>('lake/scan'),
   seriesWriter: () => built<typeof SeriesWriter>('lake/series-writer'),
+  sessionBook: () => built<typeof SessionBook>('pipeline/stream/session-book'),
   sessionRows: () => built<typeof SessionRows>('market/session-rows'),
   silence: () => built<typeof Silence>('pipeline/silence'),
   transport: () => built<typeof Transport>('sources/polygon/transport'),
