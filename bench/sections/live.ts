@@ -24,7 +24,7 @@ const ROWS: readonly Row[] = [
 /** Trades from the simulator's firehose, in another process, over loopback to the journal. */
 export async function live(setup: Setup): Promise<Report> {
   const { smoke } = setup
-  const messages = smoke ? 20_000 : 2_000_000
+  const messages = smoke ? 20_000 : 1_000_000
   const rounds = Math.min(3, setup.rounds)
   const runs = new Map<string, Figures[]>(ROWS.map(({ label }) => [label, []]))
   for (let round = 0; round < rounds; round++) {

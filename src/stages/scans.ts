@@ -131,20 +131,33 @@ export function scanNoText(column: StringColumn): Scan {
   return scanOtherText(column, (text) => text !== '', false)
 }
 
-/** Rows whose string `accepts` refuses; asked once per entry of the dictionary. Null passes if `nullPasses`. */
+/** Rows whose string `accepts` refuses; asked once per string that occurs. Null passes if `nullPasses`. */
 export function scanOtherText(
-  { codes, dictionary }: StringColumn,
+  column: StringColumn,
   accepts: (text: string) => boolean,
   nullPasses: boolean,
 ): Scan {
-  const accepted = Uint8Array.from(dictionary, (text) => (accepts(text) ? 1 : 0))
-  return (from) => firstOtherText(codes, accepted, nullPasses, from)
+  // Only the strings of these rows are looked at: of trades each has its own, and a block is a part of them.
+  const verdicts = new Uint8Array(column.dictionary.length)
+  const judge = (code: number): number => (verdicts[code] = accepts(column.dictionary[code]!) ? 1 : 2)
+  return (from) => firstOtherText(column.codes, { verdicts, judge }, nullPasses, from)
 }
 
-function firstOtherText(codes: Int32Array, accepted: Uint8Array, nullPasses: boolean, from: number): number {
+interface Verdicts {
+  /** Per code: 0 not judged yet, 1 accepted, 2 refused. */
+  readonly verdicts: Uint8Array
+  readonly judge: (code: number) => number
+}
+
+function firstOtherText(
+  codes: Int32Array,
+  { verdicts, judge }: Verdicts,
+  nullPasses: boolean,
+  from: number,
+): number {
   for (let row = from; row < codes.length; row++) {
     const code = codes[row]!
-    if (code < 0 ? !nullPasses : accepted[code] !== 1) return row
+    if (code < 0 ? !nullPasses : (verdicts[code] || judge(code)) !== 1) return row
   }
   return codes.length
 }

@@ -3,9 +3,12 @@ import { dedupLastWins } from '../../core/sort.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import type { QuarantinedRow } from '../../lake/quarantine.ts'
 import { US_PER_MS } from '../../market/time.ts'
+import { compactTickers, ownStrings } from './own-strings.ts'
 
 /** Rows received since the last merge; beyond it they are merged, so that repeats do not pile up. */
 const MERGE_AT_ROWS = 50_000
+/** Batches received after which they are joined: a frame brings few rows of each series. */
+const JOIN_AT_BATCHES = 256
 /** Refused rows kept of a cell for quarantine; more are only counted. */
 const MOST_REFUSED = 10_000
 
@@ -27,6 +30,8 @@ export class LiveSeries {
   #merged: Batch | undefined
   #recent: Batch[] = []
   #recentRows = 0
+  /** Batches at the end of `#recent` that were not joined yet. */
+  #loose = 0
   #rest: Batch | undefined
   #version = 0
   #isHeld = false
@@ -72,8 +77,9 @@ export class LiveSeries {
     this.received += batch.length
     this.#version++
     this.#note(batch)
-    this.#recent.push(batch)
+    this.#recent.push(ownStrings(batch))
     this.#recentRows += batch.length
+    if (++this.#loose >= JOIN_AT_BATCHES) this.#join()
     if (this.#recentRows > Math.max(MERGE_AT_ROWS, this.#merged?.length ?? 0)) this.#settle()
   }
 
@@ -90,8 +96,7 @@ export class LiveSeries {
     this.requests.clear()
     this.#note(batch)
     this.#merged = undefined
-    this.#recent = []
-    this.#recentRows = 0
+    this.#forgetRecent()
     this.#rest = batch
   }
 
@@ -124,35 +129,27 @@ export class LiveSeries {
     if (origin) this.requests.add(origin.request)
   }
 
+  #join(): void {
+    this.#recent.push(concatBatches(this.#recent.splice(-this.#loose)))
+    this.#loose = 0
+  }
+
   #settle(): void {
     if (this.#recent.length === 0) return
     this.#merged = this.#merge([this.#merged, ...this.#recent])
+    this.#forgetRecent()
+  }
+
+  #forgetRecent(): void {
     this.#recent = []
     this.#recentRows = 0
+    this.#loose = 0
   }
 
   #merge(batches: readonly (Batch | undefined)[]): Batch | undefined {
     const present = batches.filter((batch) => batch !== undefined && batch.length > 0) as Batch[]
     if (present.length === 0) return undefined
     return compactTickers(dedupLastWins(concatBatches(present), this.id.dataset.key))
-  }
-}
-
-/** `batch` with each ticker once in its dictionary: joining thousands of frames repeats them. */
-function compactTickers(batch: Batch): Batch {
-  const { codes, dictionary } = requireColumn(batch, 'ticker', 'string')
-  if (dictionary.length === 1) return batch
-  const places = new Map<string, number>()
-  const next = dictionary.map((text) => {
-    const place = places.get(text) ?? places.size
-    places.set(text, place)
-    return place
-  })
-  if (places.size === dictionary.length) return batch
-  const compact = codes.map((code) => (code < 0 ? -1 : next[code]!))
-  return {
-    ...batch,
-    columns: { ...batch.columns, ticker: { codes: compact, dictionary: [...places.keys()] } },
   }
 }
 

@@ -1,5 +1,5 @@
 import { requireColumn, takeRows, type Batch } from '../../core/batch.ts'
-import { collect } from '../../core/flow.ts'
+import { collect, type Stage } from '../../core/flow.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import { quarantinedRows } from '../../lake/quarantine.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
@@ -16,6 +16,8 @@ export class SessionBook {
   readonly #runId: string
   readonly #series = new Map<string, LiveSeries>()
   readonly #underlyings = new Map<string, string>()
+  /** Made once per series: rules are compiled, and batches are small. */
+  readonly #stages = new WeakMap<LiveSeries, Stage>()
   /** Rows that belong to no session. */
   strays = 0
 
@@ -51,10 +53,17 @@ export class SessionBook {
 
   /** The rows of `batch` that keep the rules; the others are noted as refused. */
   async refine(series: LiveSeries, batch: Batch): Promise<readonly Batch[]> {
+    return await collect(this.#stageOf(series)(only(batch)))
+  }
+
+  #stageOf(series: LiveSeries): Stage {
+    const known = this.#stages.get(series)
+    if (known) return known
     const stage = validate(series.id.dataset, {
       onRefused: (from, refusals) => series.addRefused(quarantinedRows(from, refusals, this.#runId)),
     })
-    return await collect(stage(only(batch)))
+    this.#stages.set(series, stage)
+    return stage
   }
 
   *#split(dataset: DatasetDefinition, batch: Batch): Generator<{ series: LiveSeries; rows: Batch }> {
