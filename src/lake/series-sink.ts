@@ -35,9 +35,9 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   readonly #streaming = new Map<string, SegmentStaging>()
   #origin: Origin | undefined
 
-  constructor(writer: SinkHost, sessions: readonly string[]) {
+  constructor(writer: SinkHost, sessions: Iterable<string>) {
     this.#writer = writer
-    this.#sessions = new Set(sessions)
+    this.#sessions = sessions instanceof Set ? sessions : new Set(sessions)
     this.#streams = writer.options.series.dataset.partition === 'date'
   }
 

@@ -77,7 +77,7 @@ export class SeriesWriter implements SinkHost {
   }
 
   /** A sink for the rows of some sessions; they become visible with its commit. */
-  openSink(sessions: readonly string[]): SeriesSink {
+  openSink(sessions: Iterable<string>): SeriesSink {
     return new SeriesSink(this, sessions)
   }
 

@@ -10,6 +10,7 @@ import { register as doctor } from './doctor.ts'
 import { register as gaps } from './gaps.ts'
 import { register as health } from './health.ts'
 import { register as help } from './help.ts'
+import { register as importFiles } from './import.ts'
 import { register as plan } from './plan.ts'
 import { register as quarantine } from './quarantine.ts'
 import { register as query } from './query.ts'
@@ -25,6 +26,7 @@ import { register as verify } from './verify.ts'
 export const COMMANDS: readonly Register[] = [
   backfill,
   plan,
+  importFiles,
   discover,
   snapshotChain,
   stream,

@@ -1,8 +1,11 @@
 /** What is wrong with a document, and at which byte if that helps. */
 export class WireError extends Error {
+  readonly offset: number | undefined
+
   constructor(message: string, offset?: number) {
     super(offset === undefined ? message : `${message} at byte ${offset}`)
     this.name = 'WireError'
+    this.offset = offset
   }
 }
 
