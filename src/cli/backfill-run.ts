@@ -20,6 +20,8 @@ import type { MetricsFlags } from './metrics-flags.ts'
 export interface RecordFlags extends BackfillFlags, MetricsFlags {
   readonly plan?: boolean
   readonly dryRun?: boolean
+  /** Ask once more for sessions whose re-check is due. */
+  readonly recheck?: boolean
   readonly wait?: number
 }
 
@@ -78,6 +80,7 @@ async function recordAll(
       rowGroupRows,
       nowMs: context.now(),
       force: flags.force ?? false,
+      ...(flags.recheck ? { recheckSessions: settings.versions.recheckSessions } : {}),
       concurrency: settings.backfill.concurrency,
       lockWaitMs: (flags.wait ?? 0) * 1000,
       graceful: context.signals.graceful,

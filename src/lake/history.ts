@@ -1,9 +1,12 @@
 import { constants } from 'node:fs'
 import { access, copyFile, link, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fsyncFile, fsyncFolder, makeFolder, onDisk } from './durable.ts'
+import { IntegrityError } from '../core/errors.ts'
+import { fsyncFile, fsyncFolder, makeFolder, onDisk, sha256File } from './durable.ts'
+import type { ParquetEngine } from './engine.ts'
 import { historyFolder, partitionOf, segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import { parseVersions, type Ledger, type Version } from './ledger.ts'
+import { scanContent } from './scan.ts'
 
 /**
  * The files of versions that gave way, below `history/`. A superseded segment is not copied: its file gets a second
@@ -30,6 +33,7 @@ export async function keepVersions(
   for (const { date, kept, diff } of fresh) {
     if (kept && !done.has(kept.path)) {
       const live = segmentPath(series, partitionOf(series.dataset, date))
+      await publishTemporary(join(root, kept.path)) // what compact merged
       if (replaceable.has(live)) await keepFile(join(root, live), join(root, kept.path), kept.bytes)
       done.add(kept.path)
     }
@@ -100,16 +104,69 @@ export async function historyFiles(root: string, series: SeriesId): Promise<stri
 
 /**
  * The versions that the diffs of a series tell of: what a lost ledger knew of versions with rows. Sessions whose
- * state changed without rows are forgotten.
+ * state changed without rows are forgotten, and so are versions whose file is gone.
  */
-export async function versionsFromDiffs(root: string, series: SeriesId): Promise<readonly Version[]> {
+export async function versionsFromDiffs(
+  root: string,
+  series: SeriesId,
+  engine: () => Promise<ParquetEngine>,
+): Promise<readonly Version[]> {
   const versions: Version[] = []
-  for (const path of await historyFiles(root, series)) {
-    if (!path.endsWith('.diff.jsonl')) continue
+  const files = await historyFiles(root, series)
+  for (const path of files.filter((name) => name.endsWith('.diff.jsonl'))) {
     const text = await readFile(join(root, path), 'utf8')
     versions.push(...parseVersions(text.slice(text.lastIndexOf('\n', text.length - 2) + 1)))
   }
-  return versions.sort((a, b) => (a.until < b.until ? -1 : 1))
+  const known = new Set(files)
+  const merged = files.filter((name) => !versions.some(({ kept }) => kept?.path === name))
+  const found: Version[] = []
+  const places = await placesOf(
+    root,
+    series,
+    merged.filter((name) => name.endsWith('.parquet')),
+    engine,
+  )
+  for (const version of versions) {
+    if (!version.kept || known.has(version.kept.path)) found.push(version)
+    else {
+      const kept = places.get(contentKey(version))
+      if (kept) found.push({ ...version, kept })
+    }
+  }
+  return found.sort((a, b) => (a.until < b.until ? -1 : 1))
+}
+
+const contentKey = ({
+  date,
+  rows,
+  digest,
+}: {
+  date: string
+  rows: number
+  digest?: string | undefined
+}): string => `${date} ${rows} ${digest}`
+
+/** Which of `files`, made by compaction, has which version. One that cannot be read has none. */
+async function placesOf(
+  root: string,
+  { dataset }: SeriesId,
+  files: readonly string[],
+  engine: () => Promise<ParquetEngine>,
+): Promise<ReadonlyMap<string, NonNullable<Version['kept']>>> {
+  const places = new Map<string, NonNullable<Version['kept']>>()
+  for (const path of files) {
+    const file = join(root, path)
+    const content = await scanContent(dataset, (await engine()).read(dataset, [file])).catch(
+      (error: unknown) => {
+        if (error instanceof IntegrityError) return undefined
+        throw error
+      },
+    )
+    if (!content) continue
+    const kept = { path, bytes: (await stat(file)).size, sha256: await sha256File(file) }
+    for (const [date, session] of content.sessions) places.set(contentKey({ date, ...session }), kept)
+  }
+  return places
 }
 
 /** Whether `version` was the truth at `instant` (ISO 8601, UTC). */

@@ -106,6 +106,10 @@ export const keptPath = (
   { partition, writtenAt, sha256 }: { partition: string; writtenAt: string; sha256: string },
 ): string => `${historyFolder(series)}/${partition}_${compact(writtenAt)}_${sha256.slice(0, 12)}.parquet`
 
+/** A file of versions of `partition` that compaction made at `at`, relative to the data directory. */
+export const mergedPath = (series: SeriesId, partition: string, at: string, number: number): string =>
+  `${historyFolder(series)}/${partition}_${compact(at)}_merged-${number}.parquet`
+
 /** What changed in `partition` at `at`, row by row, relative to the data directory. */
 export const diffPath = (series: SeriesId, partition: string, at: string): string =>
   `${historyFolder(series)}/${partition}_${compact(at)}.diff.jsonl`

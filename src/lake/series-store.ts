@@ -97,7 +97,7 @@ export async function rebuildLedger(
     Object.assign(cells, found.cells)
   }
   if (segments.length === 0) return emptyLedger(series)
-  const history = await versionsFromDiffs(root, series)
+  const history = await versionsFromDiffs(root, series, engine)
   const versions = history.length > 0 ? { history: [...history] } : {}
   return { ...emptyLedger(series), updatedAt: new Date().toISOString(), segments, cells, ...versions }
 }

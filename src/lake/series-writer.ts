@@ -104,6 +104,17 @@ export class SeriesWriter implements SinkHost {
     })
   }
 
+  /** Replaces the history of the series; its new files lie under temporary names. What nobody names any more goes. */
+  async replaceHistory(change: Pick<Ledger, 'history' | 'forgottenBefore'>): Promise<void> {
+    this.assertOpen()
+    const { root, series } = this.options
+    const { history: _old, ...rest } = this.#ledger
+    const next: Ledger = { ...rest, ...change, updatedAt: new Date().toISOString() }
+    await announceCommit(root, series, next)
+    this.#ledger = next
+    await this.#publish([])
+  }
+
   assertOpen(): void {
     if (this.#unpublished) throw this.#unpublished
   }

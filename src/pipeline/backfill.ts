@@ -9,6 +9,7 @@ import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
+import { dueForRecheck, noteRechecked, readRechecks } from './recheck.ts'
 import { recordItem } from './record-item.ts'
 import { SilenceJudge } from './silence.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
@@ -21,6 +22,8 @@ export interface BackfillOptions extends SegmentSettings {
   readonly force: boolean
   /** Only these sessions of the range, held or not. */
   readonly only?: ReadonlySet<string>
+  /** Ask once more for sessions that are held, after each of so many sessions that follow them; see recheck.ts. */
+  readonly recheckSessions?: number
   /** Work items in hand at the same time, at least 1. */
   readonly concurrency: number
   /** How long to wait for another writer of a series, in milliseconds. */
@@ -112,15 +115,30 @@ export async function backfillSeries(
   try {
     const range = resolve(writer.ledger)
     const limits = source.limits(series.dataset)
-    const plan = planSeries({ ...options, series, range, ledger: writer.ledger, limits })
+    const again = await dueSessions(series, writer.ledger, options)
+    const plan = planSeries({ ...options, series, range, ledger: writer.ledger, limits, again })
     hooks?.onPlan?.(plan)
-    return await new SeriesRun(writer, plan, options).execute()
+    const run = new SeriesRun(writer, plan, options)
+    const outcome = await run.execute()
+    if (again) await noteRechecked(options.root, series, run.answered, options.nowMs)
+    return outcome
   } finally {
     await writer.close()
   }
 }
 
+async function dueSessions(
+  series: SeriesId,
+  ledger: Ledger,
+  { root, recheckSessions, nowMs }: BackfillOptions,
+): Promise<ReadonlySet<string> | undefined> {
+  if (recheckSessions === undefined) return undefined
+  return dueForRecheck(series, ledger, await readRechecks(root, series), recheckSessions, nowMs)
+}
+
 class SeriesRun {
+  /** Sessions whose requests were answered. */
+  readonly answered: string[] = []
   readonly #writer: SeriesWriter
   readonly #plan: SeriesPlan
   readonly #options: BackfillOptions
@@ -172,6 +190,7 @@ class SeriesRun {
         signal: this.#options.immediate,
       })
       this.#count(result)
+      if (!result.failure) this.answered.push(...item.sessions)
       this.#options.hooks?.onItem?.(this.#plan.series, item, result)
       reportSettled(this.#options.hooks, this.#plan.series, item.sessions, this.#writer.ledger)
     } catch (error) {

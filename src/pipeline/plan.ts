@@ -36,6 +36,8 @@ export interface PlanOptions {
   readonly force: boolean
   /** Only these sessions of the range, held or not. */
   readonly only?: ReadonlySet<string> | undefined
+  /** Sessions to be asked for once more, held or not. */
+  readonly again?: ReadonlySet<string> | undefined
 }
 
 /** States that a run does not ask about again unless forced. */
@@ -46,12 +48,12 @@ const PAGED_SESSIONS = 5
 
 /** Plans one series: as few vendor requests as its limits allow, none for what is settled. */
 export function planSeries(options: PlanOptions): SeriesPlan {
-  const { series, range, ledger, limits, nowMs, force, only } = options
+  const { series, range, ledger, limits, nowMs, force, only, again } = options
   const sessions = calendarOf(series.dataset.calendar).between(range.from, range.to)
   const finished = sessions.filter((session) => session.extendedCloseMs <= settledBy(nowMs))
   const isHeld = ({ date }: TradingSession): boolean => SETTLED.has(ledger.cells[date]?.state ?? 'missing')
   const isWanted = (session: TradingSession): boolean =>
-    only ? only.has(session.date) : force || !isHeld(session)
+    only ? only.has(session.date) : force || !isHeld(session) || again?.has(session.date) === true
   const wanted = new Set(finished.filter(isWanted).map(({ date }) => date))
   const items = pack(finished, wanted, limits)
   const perSession = rowsPerSession(series.dataset, ledger)

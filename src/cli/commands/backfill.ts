@@ -18,6 +18,10 @@ export function register(program: Command, cli: Cli): void {
     .option('--plan', 'print the plan and stop (the same as tapelake plan)')
     .option('--dry-run', 'the same as --plan')
     .option(
+      '--recheck',
+      'ask again for sessions recorded lately: vendors correct them (versions.recheckSessions)',
+    )
+    .option(
       '--wait <seconds>',
       'wait for another writer of the same series instead of exit 6',
       wholeNumber(0),
@@ -34,6 +38,7 @@ export function register(program: Command, cli: Cli): void {
     ['backfill --ticker SPY', 'go on from what is held, else the last 500 sessions'],
     ['backfill --ticker SPY --from 2020-01-02 --to 2024-12-31', 'five years of minute bars'],
     ['backfill --ticker SPY,QQQ --last-session', 'what cron runs at night'],
+    ['backfill --ticker SPY --days 10 --recheck', 'what is missing, and what may have been corrected'],
     ['backfill --ticker SPY --days 5 --source simulator', 'synthetic data, no key needed'],
     ['backfill --dataset option_bars_1m --underlying SPY', 'the contracts that `discover` found'],
   )

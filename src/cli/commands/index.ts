@@ -2,6 +2,7 @@ import type { Register } from '../cli.ts'
 import { register as backfill } from './backfill.ts'
 import { register as budget } from './budget.ts'
 import { register as calendar } from './calendar.ts'
+import { register as compact } from './compact.ts'
 import { register as completion } from './completion.ts'
 import { register as config } from './config.ts'
 import { register as datasets } from './datasets.ts'
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Register[] = [
   runs,
   health,
   verify,
+  compact,
   quarantine,
   gaps,
   budget,

@@ -217,6 +217,25 @@ const disk = z.strictObject({
     .describe('Free space under the data directory below which nothing more is written, MiB.'),
 })
 
+const versions = z.strictObject({
+  keepDays: z
+    .int()
+    .min(0)
+    .default(365)
+    .describe('Days that rows which gave way are kept for --as-of; 0 = for ever. compact drops older ones.'),
+  recheckSessions: z
+    .int()
+    .min(0)
+    .max(60)
+    .default(3)
+    .describe('Sessions after which a session is asked for once more each by backfill --recheck.'),
+  lateDays: z
+    .number()
+    .min(0)
+    .default(5)
+    .describe('Days after a session in which late rows are merged into it; later ones go to quarantine.'),
+})
+
 const reconnect = z.strictObject({
   baseMs: z
     .int()
@@ -328,6 +347,7 @@ export const settingsSchema = z.strictObject({
   simulator: simulator.prefault({}),
   query: query.prefault({}),
   disk: disk.prefault({}),
+  versions: versions.prefault({}),
   metrics: metrics.prefault({}),
   health: health.prefault({}),
   stream: stream.prefault({}),
