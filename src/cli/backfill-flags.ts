@@ -5,6 +5,7 @@ import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { UsageError } from '../core/errors.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
+import { isTicker } from '../pipeline/universe.ts'
 import { day, wholeNumber } from './arguments.ts'
 
 /** Flags that `backfill` and `plan` share. */
@@ -33,10 +34,17 @@ const TIMESPANS = {
 const SHORT_NAMES: Readonly<Record<string, string>> = { trades: 'equity_trades', quotes: 'equity_quotes' }
 
 export function addBackfillFlags(command: Command): Command {
+  return addRangeFlags(
+    command
+      .option('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
+      .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers),
+  )
+}
+
+/** The flags that say what to record and of which sessions, but not of which tickers. */
+export function addRangeFlags(command: Command): Command {
   const names = [...Object.keys(SHORT_NAMES), ...DATASETS.map(({ name }) => name)]
   return command
-    .option('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
-    .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers)
     .option('--from <date>', 'first session, YYYY-MM-DD, New York date, inclusive', day)
     .option('--to <date>', 'last session, inclusive (default: the last finished one)', day)
     .addOption(
@@ -62,15 +70,13 @@ export function addBackfillFlags(command: Command): Command {
     .option('--force', 'record sessions again that are held already')
 }
 
-const TICKER = /^[A-Za-z0-9][A-Za-z0-9.:\-_/^]*$/
-
 /** Reads `--ticker`: repeated, or separated by commas. */
 export function tickers(text: string, before: readonly string[] = []): string[] {
   const given = text
     .split(',')
     .map((word) => word.trim())
     .filter((word) => word !== '')
-  const bad = given.find((word) => !TICKER.test(word) || word.length > 32)
+  const bad = given.find((word) => !isTicker(word))
   if (bad !== undefined || given.length === 0) {
     throw new InvalidArgumentError(
       `'${bad ?? text}' is not a ticker; write it as the exchange does: SPY, BRK.B.`,

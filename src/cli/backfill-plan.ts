@@ -16,7 +16,7 @@ export async function plan(context: RunContext, flags: BackfillFlags): Promise<v
 }
 
 /** Plans every series of `flags` from the ledgers alone. Nothing is locked, nobody is asked. */
-async function planAll(context: RunContext, flags: BackfillFlags): Promise<SeriesPlan[]> {
+export async function planAll(context: RunContext, flags: BackfillFlags): Promise<SeriesPlan[]> {
   const { config, now } = context
   const series = seriesOf(flags)
   checkRange(flags, series, now())
@@ -43,7 +43,7 @@ async function planAll(context: RunContext, flags: BackfillFlags): Promise<Serie
 }
 
 /** Prints plans as a table with totals, or as JSON. */
-async function showPlans(context: RunContext, plans: readonly SeriesPlan[]): Promise<void> {
+export async function showPlans(context: RunContext, plans: readonly SeriesPlan[]): Promise<void> {
   const { callsPerMinute } = context.config.settings.sources.polygon
   const total = plans.reduce((sum, { calls }) => sum + calls, 0)
   const minutes = timeFor(total, context, callsPerMinute) / 60_000

@@ -1,4 +1,4 @@
-import { isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import { EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
 import type { SeriesOutcome } from '../pipeline/backfill.ts'
 import { exitCodeOf, summarize, type BackfillSummary } from '../pipeline/summary.ts'
 import type { BackfillFlags } from './backfill-flags.ts'
@@ -8,6 +8,18 @@ import { formatNumber, plural } from './format.ts'
 /** Most holes that the summary lists; the ledger and --json have them all. */
 const HOLES_SHOWN = 20
 
+/** What the summary of a run with workers says besides. */
+export interface SummaryAdditions {
+  /** Name of the JSON document; default `tapelake.backfill`. */
+  readonly schema?: string
+  /** Further fields of the JSON document. */
+  readonly fields?: object
+  /** Further lines for people. */
+  readonly lines?: readonly string[]
+  /** Whether what failed of one series is told by the exit code of a partial run, where others were recorded. */
+  readonly goesOn?: boolean
+}
+
 /**
  * Prints what a run did and tells its exit code. `problem` is what ended it early, if anything did.
  *
@@ -15,10 +27,11 @@ const HOLES_SHOWN = 20
  */
 export async function printSummary(
   context: RunContext,
-  flags: BackfillFlags,
+  flags: Pick<BackfillFlags, 'source'>,
   outcomes: readonly SeriesOutcome[],
   calls: number,
   problem: Error | undefined,
+  more: SummaryAdditions = {},
 ): Promise<ExitCode> {
   const { out, redactor } = context
   const summary = summarize(outcomes, calls)
@@ -29,11 +42,12 @@ export async function printSummary(
         ? {}
         : { error: { message: redactor.text(messageOf(problem)), ...codeOf(problem) } }
     if (problem === undefined || outcomes.length > 0) {
-      out.json('tapelake.backfill', 1, { run: context.runId, source: flags.source, ...summary, ...error })
+      const { schema = 'tapelake.backfill', fields = {} } = more
+      out.json(schema, 1, { run: context.runId, source: flags.source, ...summary, ...fields, ...error })
     }
-  } else await printForPeople(context, outcomes, summary)
+  } else await printForPeople(context, outcomes, summary, more.lines)
   warnOfLess(context, summary)
-  if (problem !== undefined) throw problem
+  if (problem !== undefined && !(more.goesOn && exitCodeOf(summary) === EXIT.partial)) throw problem
   if (context.signals.graceful.aborted) {
     out.note('Interrupted. What was committed is kept; run the same command again to go on.')
   }
@@ -59,6 +73,7 @@ async function printForPeople(
   { out }: RunContext,
   outcomes: readonly SeriesOutcome[],
   summary: BackfillSummary,
+  lines: readonly string[] = [],
 ): Promise<void> {
   if (outcomes.length === 0) return
   await out.table(
@@ -83,6 +98,7 @@ async function printForPeople(
   }
   if (holes.length > HOLES_SHOWN)
     out.line(`… and ${plural(holes.length - HOLES_SHOWN, 'more hole')}; --json lists all`)
+  for (const line of lines) out.line(line)
 }
 
 /** One restated session; that the answer lacks rows which the lake had is said first. */

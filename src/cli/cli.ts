@@ -31,6 +31,8 @@ export interface CommandTraits {
   readonly endsBySignal?: boolean
   /** Options that stand for settings: dotted path of the setting → name of the option (`engine` for `--engine`). */
   readonly settings?: Readonly<Record<string, string>>
+  /** Name of the option that says of which run this is a part. */
+  readonly partOf?: string
 }
 
 /** What a file in commands/ exports: adds its command to the program. */
@@ -76,7 +78,10 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
       refuseExcess(command)
       const flags = command.optsWithGlobals<GlobalFlags>()
       const signals = listen(terminal, flags, traits, onStuck)
-      current = createBareContext({ terminal, flags, signals, settingFlags: settingFlags(command, traits) })
+      const runId = traits.partOf && (command.getOptionValue(traits.partOf) as string | undefined)
+      current = createBareContext({
+        ...{ terminal, flags, signals, settingFlags: settingFlags(command, traits), runId },
+      })
       try {
         const args = given.slice(0, -2) as unknown as Args
         const context = await complete(current)

@@ -20,6 +20,8 @@ export interface GlobalFlags {
 
 /** What every command gets. */
 export interface BareContext {
+  /** Given where this is part of a run that has a name already. */
+  readonly givenRunId: string | undefined
   readonly terminal: Terminal
   readonly flags: GlobalFlags
   readonly out: Output
@@ -50,15 +52,18 @@ export interface BareContextOptions {
   readonly signals: Signals
   /** Settings that flags of the command stand for, by dotted path. */
   readonly settingFlags: Readonly<Record<string, FlagValue>>
+  /** Of a part of a run: the name of the whole; default a new one. */
+  readonly runId?: string | undefined
 }
 
 export function createBareContext(options: BareContextOptions): BareContext {
-  const { terminal, flags, signals, settingFlags } = options
+  const { terminal, flags, signals, settingFlags, runId: givenRunId } = options
   let config: Promise<LoadedConfig> | undefined
   return {
     terminal,
     flags,
     signals,
+    givenRunId,
     out: createOutput({ terminal, quiet: flags.quiet, color: flags.color }),
     loadConfig: () => (config ??= load(terminal, flags, settingFlags)),
   }
@@ -95,7 +100,7 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
   const { createRedactor } = await import('../core/redact.ts')
   const redactor = createRedactor(config.secrets.all())
   const now = () => config.pretendNowMs ?? Date.now()
-  const runId = newRunId(now())
+  const runId = bare.givenRunId ?? newRunId(now())
   const { stderr } = bare.terminal
   const logger = await loggerFor(bare, config, redactor, runId)
   const { RunTelemetry: Telemetry } = await import('./run-telemetry.ts')

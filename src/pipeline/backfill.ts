@@ -11,7 +11,7 @@ import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
 import { dueForRecheck, noteRechecked, readRechecks } from './recheck.ts'
 import { recordItem } from './record-item.ts'
-import { SilenceJudge } from './silence.ts'
+import { SilenceJudge, type SilenceMemory } from './silence.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
 
 export interface BackfillOptions extends SegmentSettings {
@@ -33,6 +33,8 @@ export interface BackfillOptions extends SegmentSettings {
   /** Ask for this to stop at once: items in hand are dropped, what is committed stays. */
   readonly immediate: AbortSignal
   readonly hooks?: BackfillHooks
+  /** Where this is part of a larger run: all sessions of that one, and what was found out about the series before. */
+  readonly partOf?: { readonly range: SessionRange; readonly memory: SilenceMemory }
 }
 
 /** What a watcher may want to know; all are called as things happen. */
@@ -78,16 +80,23 @@ export interface SeriesOutcome {
   readonly failures: number
   /** Sessions whose recorded rows gave way to others. */
   readonly restated: readonly Restatement[]
+  /** Why sessions were left out, where that is not the reason for all. */
+  readonly reasons?: ReadonlyMap<string, string>
   /** Of options: by session that was recorded now. */
   readonly contracts?: ReadonlyMap<string, ContractCounts>
   /** Why sessions were left unasked, where some were. */
   readonly stopped?: string
   /** What ended the run as a whole; other series are not begun. */
   readonly fatal?: Error
+  /** What was found out about sessions without rows. */
+  readonly memory?: SilenceMemory
 }
 
+/** Why the sessions that were left were not asked for, when somebody said stop. */
+export const INTERRUPTED = 'interrupted'
+
 /** After so many failed requests in a row the vendor is taken to be down. */
-const FAILURES_IN_A_ROW = 3
+export const FAILURES_IN_A_ROW = 3
 
 /**
  * Records one series: locks it, plans what is missing, carries the plan out, newest first.
@@ -142,6 +151,8 @@ class SeriesRun {
   readonly #writer: SeriesWriter
   readonly #plan: SeriesPlan
   readonly #options: BackfillOptions
+  /** Last session of the whole run. */
+  readonly #newest: string
   readonly #judge: SilenceJudge
   #rows = 0
   #refused = 0
@@ -156,7 +167,9 @@ class SeriesRun {
     this.#writer = writer
     this.#plan = plan
     this.#options = options
-    this.#judge = new SilenceJudge({ ...options, ...plan })
+    const { range, memory } = options.partOf ?? { range: plan.range, memory: {} }
+    this.#newest = range.to
+    this.#judge = new SilenceJudge({ ...options, series: plan.series, range, memory })
   }
 
   async execute(): Promise<SeriesOutcome> {
@@ -171,21 +184,24 @@ class SeriesRun {
       refused: this.#refused,
       duplicates: this.#duplicates,
       failures: this.#failures,
+<<<<<<< HEAD
       restated: this.#restated,
+=======
+      memory: await this.#judge.memory(),
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),
     }
   }
 
   async #attempt(item: WorkItem): Promise<void> {
-    if (this.#options.graceful.aborted) this.#stopped ??= 'interrupted'
+    if (this.#options.graceful.aborted) this.#stopped ??= INTERRUPTED
     if (this.#stopped !== undefined) return
     try {
       const result = await recordItem(item, {
         writer: this.#writer,
         source: this.#options.source,
         judge: this.#judge,
-        newest: this.#plan.range.to,
+        newest: this.#newest,
         today: newYorkDate(this.#options.nowMs),
         signal: this.#options.immediate,
       })
@@ -212,7 +228,7 @@ class SeriesRun {
 
   #end(error: unknown): void {
     if (error instanceof InterruptedError) {
-      this.#stopped ??= 'interrupted'
+      this.#stopped ??= INTERRUPTED
       return
     }
     this.#stopped ??= `not recorded: ${messageOf(error)}`

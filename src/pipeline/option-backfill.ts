@@ -4,7 +4,13 @@ import type { CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import { readStamp } from '../lake/stamp.ts'
-import { reportSettled, type BackfillOptions, type ContractCounts, type SeriesOutcome } from './backfill.ts'
+import {
+  INTERRUPTED,
+  reportSettled,
+  type BackfillOptions,
+  type ContractCounts,
+  type SeriesOutcome,
+} from './backfill.ts'
 import { OptionDayRun, type DayResult } from './option-day.ts'
 import { planOptionSeries, type OptionPlan } from './option-plan.ts'
 import type { SessionRange } from './range.ts'
@@ -57,7 +63,7 @@ async function carryOut(
   const days = new Map<string, DayResult>()
   let ending: Pick<SeriesOutcome, 'stopped' | 'fatal'> = {}
   for (const [i, day] of plan.days.entries()) {
-    if (options.graceful.aborted) ending = { stopped: 'interrupted' }
+    if (options.graceful.aborted) ending = { stopped: INTERRUPTED }
     if (ending.stopped !== undefined) break
     try {
       const result = await new OptionDayRun(day, { ...options, writer }).record()
@@ -93,7 +99,7 @@ const countsOf = ({ contracts, complete, empty, failed }: DayResult): ContractCo
 })
 
 function endingOf(error: unknown): Pick<SeriesOutcome, 'stopped' | 'fatal'> {
-  if (error instanceof InterruptedError) return { stopped: 'interrupted' }
+  if (error instanceof InterruptedError) return { stopped: INTERRUPTED }
   const fatal = error instanceof Error ? error : new Error(messageOf(error))
   if (error instanceof BudgetSpentError) return { stopped: error.message, fatal }
   return { stopped: error instanceof AuthenticationError ? 'the key was refused' : 'the run failed', fatal }

@@ -13,6 +13,16 @@ import { settledBy } from './settled.ts'
 /** What the daily bars say: the sessions that traded; nothing, for this dataset or plan; or they did not come. */
 type Witness = { readonly traded: ReadonlySet<string> } | 'none' | { readonly failure: string }
 
+/** What a judge has found out about a series; plain data, so that another process can go on from it. */
+export interface SilenceMemory {
+  /** From this session on the plan is known to cover the data. */
+  readonly coveredFrom?: string
+  /** Up to this session the plan is known not to cover the data. */
+  readonly refusedTo?: string
+  /** Sessions with a daily bar, of the whole range; `none`: no daily bars can be had. */
+  readonly traded?: readonly string[] | 'none'
+}
+
 export interface SilenceOptions {
   readonly source: HistorySource
   readonly series: SeriesId
@@ -20,6 +30,8 @@ export interface SilenceOptions {
   readonly range: SessionRange
   /** The present instant, UTC epoch milliseconds. */
   readonly nowMs: number
+  /** What an earlier judge of the same series and range has found out. */
+  readonly memory?: SilenceMemory
 }
 
 /**
@@ -35,18 +47,32 @@ export class SilenceJudge {
   readonly #range: SessionRange
   /** The last session that has ended: a vendor may serve it later, some plans on the next day only. */
   readonly #latest: string
-  /** From this session on the plan is known to cover the data. */
   #coveredFrom: string | undefined
-  /** Up to this session the plan is known not to cover the data. */
   #refusedTo: string | undefined
   #witness: Promise<Witness> | undefined
 
-  constructor({ source, series, range, nowMs }: SilenceOptions) {
+  constructor({ source, series, range, nowMs, memory = {} }: SilenceOptions) {
     this.#source = source
     this.#dataset = series.dataset
     this.#ticker = series.ticker
     this.#range = range
     this.#latest = calendarOf(series.dataset.calendar).lastFinished(settledBy(nowMs)).date
+    this.#coveredFrom = memory.coveredFrom
+    this.#refusedTo = memory.refusedTo
+    const { traded } = memory
+    if (traded) this.#witness = Promise.resolve(traded === 'none' ? traded : { traded: new Set(traded) })
+  }
+
+  /** What was found out so far. */
+  async memory(): Promise<SilenceMemory> {
+    const witness = await this.#witness?.catch(() => undefined)
+    const traded =
+      witness === 'none' ? witness : witness && 'traded' in witness ? [...witness.traded] : undefined
+    return {
+      ...(this.#coveredFrom === undefined ? {} : { coveredFrom: this.#coveredFrom }),
+      ...(this.#refusedTo === undefined ? {} : { refusedTo: this.#refusedTo }),
+      ...(traded === undefined ? {} : { traded }),
+    }
   }
 
   /** True when the plan is known not to cover `date`. */

@@ -58,7 +58,7 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
   }
 }
 
-function sessionsOf({ series, plan, ledger, stopped, contracts }: SeriesOutcome): SessionSummary[] {
+function sessionsOf({ series, plan, ledger, stopped, reasons, contracts }: SeriesOutcome): SessionSummary[] {
   const pending = new Set(plan.pending)
   return plan.sessions.map((date) => {
     const cell = ledger.cells[date]
@@ -69,7 +69,8 @@ function sessionsOf({ series, plan, ledger, stopped, contracts }: SeriesOutcome)
     if (pending.has(date)) {
       return { ...base, state: 'pending', reason: 'the session has not ended yet', rows: 0 }
     }
-    return { ...base, state: 'missing', reason: stopped ?? 'not asked for', rows: 0 }
+    const reason = reasons?.get(date) ?? stopped ?? 'not asked for'
+    return { ...base, state: 'missing', reason, rows: 0 }
   })
 }
 

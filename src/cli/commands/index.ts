@@ -1,5 +1,6 @@
 import type { Register } from '../cli.ts'
 import { register as backfill } from './backfill.ts'
+import { register as backfillAll } from './backfill-all.ts'
 import { register as budget } from './budget.ts'
 import { register as calendar } from './calendar.ts'
 import { register as compact } from './compact.ts'
@@ -22,16 +23,20 @@ import { register as status } from './status.ts'
 import { register as stream } from './stream.ts'
 import { register as streamOptions } from './stream-options.ts'
 import { register as verify } from './verify.ts'
+import { register as worker } from './worker.ts'
+import { register as workers } from './workers.ts'
 
 /** Every command, in the order in which --help lists them. */
 export const COMMANDS: readonly Register[] = [
   backfill,
+  backfillAll,
   plan,
   importFiles,
   discover,
   snapshotChain,
   stream,
   streamOptions,
+  workers,
   query,
   status,
   runs,
@@ -48,4 +53,5 @@ export const COMMANDS: readonly Register[] = [
   config,
   completion,
   help,
+  worker,
 ]

@@ -1,0 +1,78 @@
+import { EXIT, type ExitCode } from '../core/errors.ts'
+import { createEngine } from '../lake/engines/index.ts'
+import { dataPaths } from '../lake/layout.ts'
+import { registerProcess } from '../lake/process-registry.ts'
+import { openHistorySource, type SourceName } from '../pipeline/open-source.ts'
+import { toWire } from '../pipeline/workers/messages.ts'
+import { parentPort, serveUnits, WorkerInbox, type WorkerPort } from '../pipeline/workers/worker.ts'
+import { BackfillWatch } from './backfill-watch.ts'
+import type { RunContext } from './context.ts'
+
+/** Flags of `worker`. */
+export interface WorkerFlags {
+  readonly run?: string
+  readonly source: SourceName
+}
+
+/** What `worker` does: serves the run that started this process, over the pipe that it made. */
+export async function runWorker(
+  context: RunContext,
+  flags: WorkerFlags,
+  port: WorkerPort = parentPort(),
+): Promise<ExitCode> {
+  const { config, runId, signals } = context
+  const entry = await registerProcess(config.dataDir, {
+    ...{ kind: 'worker', command: 'backfill-all', run: runId, state: 'starting', parent: process.ppid },
+  })
+  try {
+    const { graceful, immediate } = signals
+    const inbox = new WorkerInbox({ port, graceful, immediate, onReload: () => undefined })
+    await serve(context, flags, port, inbox, entry)
+  } catch (error) {
+    port.send({ kind: 'failed', error: toWire(error) })
+    throw error
+  } finally {
+    await entry.remove()
+    await port.settled()
+  }
+  return EXIT.ok
+}
+
+async function serve(
+  context: RunContext,
+  { source: kind }: WorkerFlags,
+  port: WorkerPort,
+  inbox: WorkerInbox,
+  entry: Awaited<ReturnType<typeof registerProcess>>,
+): Promise<void> {
+  const { config, now, runId } = context
+  const { settings, dataDir: root, secrets } = config
+  const watch = await BackfillWatch.start(context)
+  const events = {
+    ...watch.sourceEvents,
+    onCall: (call: { readonly path: string; readonly attempt: number }) => {
+      port.send({ kind: 'call' })
+      watch.sourceEvents.onCall?.(call)
+    },
+  }
+  const opened = await openHistorySource({
+    ...{ kind, settings, apiKey: secrets.polygonApiKey, now, events, patience: inbox.graceful },
+  })
+  const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
+  const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })
+  entry.update({ state: 'idle' })
+  try {
+    const { concurrency } = settings.backfill
+    await serveUnits({
+      ...{ port, inbox, entry },
+      backfill: {
+        ...{ root, runId, source: opened.source, engine, compression, rowGroupRows, concurrency },
+        hooks: watch.hooks,
+      },
+    })
+  } finally {
+    watch.stop()
+    await engine.close()
+    await opened.close()
+  }
+}
