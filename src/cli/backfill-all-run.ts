@@ -37,6 +37,10 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
   }
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
   refuseWithoutKey(context, flags)
+  await context.telemetry.begin({
+    command: 'backfill-all',
+    tickers: seriesOf(whole).map(({ ticker }) => ticker),
+  })
   const plans = await planAll(context, whole)
   const entry = await registerProcess(config.dataDir, {
     ...{ kind: 'run', command: 'backfill-all', run: context.runId, state: 'recording' },
@@ -76,24 +80,38 @@ export async function recordAll(
 ): Promise<BackfillAllOutcome> {
   const { config, signals, now } = context
   const { settings } = config
+  const { callsPerMinute } = settings.sources.polygon
+  const wanted = (flags.workers ?? settings.workers.count) || availableParallelism()
+  const count = callsPerMinute > 0 ? Math.min(wanted, callsPerMinute) : wanted
   const watch = await BackfillAllWatch.start(context, plans)
   try {
     return await backfillAll({
       ...{ root: config.dataDir, plans, nowMs: now(), force: flags.force ?? false },
       ...{ priority: flags.priority, settings: settings.workers, together: settings.backfill.concurrency },
       lockWaitMs: (flags.wait ?? 0) * 1000,
-      count: (flags.workers ?? settings.workers.count) || availableParallelism(),
-      start: () => startWorker(context, flags, watch.print),
+      count,
+      start: () => startWorker(context, flags, count, watch.print),
       ...{ graceful: signals.graceful, immediate: signals.immediate, hooks: watch.hooks },
+      sourceEvents: context.telemetry.sourceEvents,
+      backfillHooks: context.telemetry.backfillHooks,
     })
   } finally {
     watch.stop()
   }
 }
 
-function startWorker(context: RunContext, { source }: BackfillAllFlags, onText: (text: string) => void) {
+function startWorker(
+  context: RunContext,
+  { source }: BackfillAllFlags,
+  count: number,
+  onText: (text: string) => void,
+) {
   const { terminal, flags, config, runId } = context
   const pretty = config.settings.logging.pretty === 'auto' && terminal.stderr.isTTY ? 'always' : undefined
+  const { callsPerMinute } = config.settings.sources.polygon
+  // Each worker has its part of the account's calls.
+  const part = String(Math.floor(callsPerMinute / count))
+  const share = callsPerMinute > 0 ? { TAPELAKE__SOURCES__POLYGON__CALLS_PER_MINUTE: part } : {}
   return forkWorker({
     args: [
       ...['worker', '--run', runId, '--source', source, '--data-dir', config.dataDir, '--no-progress'],
@@ -102,7 +120,7 @@ function startWorker(context: RunContext, { source }: BackfillAllFlags, onText: 
       ...(flags.verbose > 0 ? [`-${'v'.repeat(flags.verbose)}`] : []),
     ],
     cwd: terminal.cwd,
-    env: { ...terminal.env, ...(pretty && { TAPELAKE__LOGGING__PRETTY: pretty }) },
+    env: { ...terminal.env, ...share, ...(pretty && { TAPELAKE__LOGGING__PRETTY: pretty }) },
     onText,
   })
 }
@@ -114,19 +132,22 @@ async function report(
   outcome: BackfillAllOutcome,
 ): Promise<ExitCode> {
   const { outcomes, calls, problem, setAside, crashes } = outcome
+  const planned = plannedCalls(plans)
   const aside = setAside.map(({ unit: { series, range }, tries, reason }) => ({
     ...{ dataset: series.dataset.name, ticker: series.ticker, from: range.from, to: range.to, tries, reason },
   }))
   return await printSummary(context, flags, outcomes, calls, problem, {
     schema: 'tapelake.backfill-all',
-    fields: { planned: plannedCalls(plans), crashes, setAside: aside, tickers: perTicker(outcome) },
+    fields: { planned, crashes, setAside: aside, tickers: perTicker(outcome) },
     lines: [
       ...(crashes > 0 ? [`${plural(crashes, 'worker')} ended before its time and was replaced`] : []),
       ...aside.map(
         (one) =>
           `set aside after ${one.tries} tries: ${one.ticker} ${one.dataset} ${one.from} to ${one.to}: ${one.reason}`,
       ),
-      ...(problem ? [] : [`planned: ${plural(plannedCalls(plans), 'call')}`]),
+      ...(calls > planned
+        ? [`${plural(planned, 'call')} planned; the others were retries or asked about silence`]
+        : []),
     ],
     goesOn: problem?.code === 'USAGE',
   })

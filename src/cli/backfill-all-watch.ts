@@ -59,9 +59,9 @@ export class BackfillAllWatch {
       if (at !== undefined) this.#lines[at]!.calls++
       this.#draw(at)
     },
-    onItem: (at, { sessions, rows }) => {
+    onItem: (at, { sessions }, rows) => {
       for (const line of [this.#lines[at]!, this.#all]) {
-        line.done += sessions
+        line.done += sessions.length
         line.rows += rows
       }
       this.#draw(at)

@@ -1,9 +1,10 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths } from '../lake/layout.ts'
 import { registerProcess } from '../lake/process-registry.ts'
 import { openHistorySource, type SourceName } from '../pipeline/open-source.ts'
-import { toWire } from '../pipeline/workers/messages.ts'
+import { relayEvents, toWire } from '../pipeline/workers/messages.ts'
 import { parentPort, serveUnits, WorkerInbox, type WorkerPort } from '../pipeline/workers/worker.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
@@ -48,13 +49,10 @@ async function serve(
   const { config, now, runId } = context
   const { settings, dataDir: root, secrets } = config
   const watch = await BackfillWatch.start(context)
-  const events = {
-    ...watch.sourceEvents,
-    onCall: (call: { readonly path: string; readonly attempt: number }) => {
-      port.send({ kind: 'call' })
-      watch.sourceEvents.onCall?.(call)
-    },
-  }
+  const events = together(
+    watch.sourceEvents,
+    relayEvents((message) => port.send(message)),
+  )
   const opened = await openHistorySource({
     ...{ kind, settings, apiKey: secrets.polygonApiKey, now, events, patience: inbox.graceful },
   })

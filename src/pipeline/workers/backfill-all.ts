@@ -1,10 +1,18 @@
 import type { Settings } from '../../core/config/index.ts'
 import type { PipelineError } from '../../core/errors.ts'
 import { openLake } from '../../lake/index.ts'
-import { FAILURES_IN_A_ROW, INTERRUPTED, type ContractCounts, type SeriesOutcome } from '../backfill.ts'
+import {
+  FAILURES_IN_A_ROW,
+  INTERRUPTED,
+  type BackfillHooks,
+  type ContractCounts,
+  type SeriesOutcome,
+} from '../backfill.ts'
 import type { SeriesPlan } from '../plan.ts'
 import type { SilenceMemory } from '../silence.ts'
-import type { FromWorker, UnitResult } from './messages.ts'
+import type { SourceEvents } from '../../sources/polygon/options.ts'
+import type { WorkItem } from '../work-item.ts'
+import { replayEvent, type UnitResult } from './messages.ts'
 import { runPool, type PoolHooks, type WorkerHandle } from './pool.ts'
 import { WorkQueue, type Priority, type SetAside, type WorkUnit } from './work-queue.ts'
 
@@ -26,6 +34,9 @@ export interface BackfillAllOptions {
   readonly graceful: AbortSignal
   readonly immediate: AbortSignal
   readonly hooks?: BackfillAllHooks
+  /** Watchers of what happens in all workers, as if it happened here. */
+  readonly sourceEvents?: SourceEvents
+  readonly backfillHooks?: BackfillHooks
 }
 
 /** What a watcher may want to know. `series` is the place of the series among the plans. */
@@ -34,7 +45,7 @@ export interface BackfillAllHooks extends Pick<
   'onUnit' | 'onRefused' | 'onCrash' | 'onSetAside' | 'onHung'
 > {
   onCall?(series: number | undefined): void
-  onItem?(series: number, item: Extract<FromWorker, { kind: 'item' }>): void
+  onItem?(series: number, item: WorkItem, rows: number): void
   /** Nothing more will be asked of a series. */
   onSeries?(series: number): void
 }
@@ -107,19 +118,22 @@ const describe = (
   ...{ range, whole, memory, nowMs, force, lockWaitMs },
 })
 
-function tallying(
-  { plans, hooks }: BackfillAllOptions,
-  queue: WorkQueue,
-  tallies: readonly Tally[],
-): PoolHooks {
+function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readonly Tally[]): PoolHooks {
+  const { plans, hooks, sourceEvents, backfillHooks } = options
   return {
     ...hooks,
-    onCall: (unit) => {
+    onEvent: (unit, message) => {
+      replayEvent(sourceEvents, message)
+      if (message.name !== 'onCall') return
       const at = unit && indexOf(plans, unit)
       if (at !== undefined) tallies[at]!.calls++
       hooks?.onCall?.(at)
     },
-    onItem: (unit, item) => hooks?.onItem?.(indexOf(plans, unit), item),
+    onItem: (unit, { item, rows, refused, duplicates }) => {
+      backfillHooks?.onItem?.(unit.series, item, { rows, refused, duplicates })
+      hooks?.onItem?.(indexOf(plans, unit), item, rows)
+    },
+    onSettled: (unit, states) => backfillHooks?.onSettled?.(unit.series, new Map(Object.entries(states))),
     onDone: (unit, result) => {
       const at = indexOf(plans, unit)
       count(tallies[at]!, result)

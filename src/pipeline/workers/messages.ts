@@ -3,6 +3,10 @@ import { EXIT, PipelineError } from '../../core/errors.ts'
 import type { ContractCounts } from '../backfill.ts'
 import type { SessionRange } from '../range.ts'
 import type { SilenceMemory } from '../silence.ts'
+import type { CellState } from '../../lake/ledger.ts'
+import type { SourceEvents } from '../../sources/polygon/options.ts'
+import type { ItemResult } from '../record-item.ts'
+import type { WorkItem } from '../work-item.ts'
 
 /** What a run tells a worker. Plain JSON: it goes through a pipe. */
 export type ToWorker =
@@ -28,10 +32,12 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'alive' }
-  /** A request goes out, retries included. */
-  | { readonly kind: 'call' }
+  /** Something that the source tells its watchers; an error in it is a {@link WireError}. */
+  | { readonly kind: 'event'; readonly name: keyof SourceEvents; readonly event: object }
   /** A request of the unit in hand was recorded. */
-  | { readonly kind: 'item'; readonly sessions: number; readonly rows: number; readonly failure?: string }
+  | ({ readonly kind: 'item'; readonly item: WorkItem } & Omit<ItemResult, 'failure'>)
+  /** Sessions of the unit in hand were settled: their states by date. */
+  | { readonly kind: 'settled'; readonly states: Readonly<Record<string, CellState>> }
   | { readonly kind: 'done'; readonly id: number; readonly result: UnitResult }
   /** The unit could not be begun: locked, unknown, or something worse. */
   | { readonly kind: 'refused'; readonly id: number; readonly error: WireError }
@@ -85,4 +91,29 @@ export class WorkerError extends PipelineError {
     this.category = category
     this.exitCode = exitCode
   }
+}
+
+/** Source events as messages: what happens in a worker, for the watchers of its run. */
+export function relayEvents(send: (message: FromWorker) => void): SourceEvents {
+  const pass = (name: keyof SourceEvents) => (event: object) => {
+    const error: unknown = 'error' in event ? toWire(event.error) : undefined
+    send({ kind: 'event', name, event: error === undefined ? event : { ...event, error } })
+  }
+  return {
+    onCall: pass('onCall'),
+    onAnswer: pass('onAnswer'),
+    onRows: pass('onRows'),
+    onFailure: pass('onFailure'),
+    onRetry: pass('onRetry'),
+  }
+}
+
+/** Tells `events` what a worker relayed. */
+export function replayEvent(
+  events: SourceEvents | undefined,
+  { name, event }: Extract<FromWorker, { kind: 'event' }>,
+): void {
+  const listener = events?.[name] as ((event: object) => void) | undefined
+  const error = 'error' in event ? { error: new WorkerError(event.error as WireError) } : {}
+  listener?.({ ...event, ...error })
 }

@@ -1,4 +1,5 @@
 import { messageOf, PipelineError } from '../../core/errors.ts'
+import type { CellState } from '../../lake/ledger.ts'
 import { INTERRUPTED } from '../backfill.ts'
 import { WorkerError, type FromWorker, type ToWorker, type UnitResult, type WireError } from './messages.ts'
 import type { WorkQueue, WorkUnit } from './work-queue.ts'
@@ -16,8 +17,9 @@ export interface WorkerHandle {
 export interface PoolHooks {
   /** A worker takes `unit`. */
   onUnit?(pid: number, unit: WorkUnit): void
-  onCall?(unit: WorkUnit | undefined): void
+  onEvent?(unit: WorkUnit | undefined, event: Extract<FromWorker, { kind: 'event' }>): void
   onItem?(unit: WorkUnit, item: Extract<FromWorker, { kind: 'item' }>): void
+  onSettled?(unit: WorkUnit, states: Readonly<Record<string, CellState>>): void
   onDone?(unit: WorkUnit, result: UnitResult): void
   /** A unit could not be begun or ended badly; others go on. */
   onRefused?(unit: WorkUnit, error: PipelineError): void
@@ -142,9 +144,10 @@ class Pool {
     const { unit } = slot
     if (message.kind === 'ready') slot.ready = true
     if (message.kind === 'leaving') slot.leaving = true
-    if (message.kind === 'call') hooks?.onCall?.(unit)
+    if (message.kind === 'event') hooks?.onEvent?.(unit, message)
     if (message.kind === 'failed') this.#giveUp(new WorkerError(message.error))
     if (unit && message.kind === 'item') hooks?.onItem?.(unit, message)
+    if (unit && message.kind === 'settled') hooks?.onSettled?.(unit, message.states)
     if (unit && message.kind === 'refused' && message.id === unit.id) {
       slot.unit = undefined
       this.#refused(unit, message.error)

@@ -1,4 +1,5 @@
 import { PipelineError } from '../../core/errors.ts'
+import { together } from '../../core/together.ts'
 import type { RegisteredProcess } from '../../lake/process-registry.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
@@ -133,15 +134,11 @@ async function serve(message: UnitMessage, options: WorkerOptions): Promise<void
 }
 
 function reporting(port: WorkerPort, hooks: BackfillHooks = {}): BackfillHooks {
-  return {
-    ...hooks,
-    onItem(series, item, result) {
-      const { rows, failure } = result
-      const said = failure ? { failure: failure.message } : {}
-      port.send({ kind: 'item', sessions: item.sessions.length, rows, ...said })
-      hooks.onItem?.(series, item, result)
-    },
-  }
+  return together<BackfillHooks>(hooks, {
+    onItem: (_series, item, { rows, refused, duplicates }) =>
+      port.send({ kind: 'item', item, rows, refused, duplicates }),
+    onSettled: (_series, states) => port.send({ kind: 'settled', states: Object.fromEntries(states) }),
+  })
 }
 
 function resultOf(outcome: SeriesOutcome): UnitResult {
