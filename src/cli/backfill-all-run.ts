@@ -80,9 +80,7 @@ export async function recordAll(
 ): Promise<BackfillAllOutcome> {
   const { config, signals, now } = context
   const { settings } = config
-  const { callsPerMinute } = settings.sources.polygon
-  const wanted = (flags.workers ?? settings.workers.count) || availableParallelism()
-  const count = callsPerMinute > 0 ? Math.min(wanted, callsPerMinute) : wanted
+  const count = (flags.workers ?? settings.workers.count) || availableParallelism()
   const watch = await BackfillAllWatch.start(context, plans)
   try {
     return await backfillAll({
@@ -90,7 +88,7 @@ export async function recordAll(
       ...{ priority: flags.priority, settings: settings.workers, together: settings.backfill.concurrency },
       lockWaitMs: (flags.wait ?? 0) * 1000,
       count,
-      start: () => startWorker(context, flags, count, watch.print),
+      start: () => startWorker(context, flags, watch.print),
       ...{ graceful: signals.graceful, immediate: signals.immediate, hooks: watch.hooks },
       sourceEvents: context.telemetry.sourceEvents,
       backfillHooks: context.telemetry.backfillHooks,
@@ -100,18 +98,9 @@ export async function recordAll(
   }
 }
 
-function startWorker(
-  context: RunContext,
-  { source }: BackfillAllFlags,
-  count: number,
-  onText: (text: string) => void,
-) {
+function startWorker(context: RunContext, { source }: BackfillAllFlags, onText: (text: string) => void) {
   const { terminal, flags, config, runId } = context
   const pretty = config.settings.logging.pretty === 'auto' && terminal.stderr.isTTY ? 'always' : undefined
-  const { callsPerMinute } = config.settings.sources.polygon
-  // Each worker has its part of the account's calls.
-  const part = String(Math.floor(callsPerMinute / count))
-  const share = callsPerMinute > 0 ? { TAPELAKE__SOURCES__POLYGON__CALLS_PER_MINUTE: part } : {}
   return forkWorker({
     args: [
       ...['worker', '--run', runId, '--source', source, '--data-dir', config.dataDir, '--no-progress'],
@@ -120,7 +109,7 @@ function startWorker(
       ...(flags.verbose > 0 ? [`-${'v'.repeat(flags.verbose)}`] : []),
     ],
     cwd: terminal.cwd,
-    env: { ...terminal.env, ...share, ...(pretty && { TAPELAKE__LOGGING__PRETTY: pretty }) },
+    env: { ...terminal.env, ...(pretty && { TAPELAKE__LOGGING__PRETTY: pretty }) },
     onText,
   })
 }

@@ -55,6 +55,8 @@ async function serve(
   )
   const opened = await openHistorySource({
     ...{ kind, settings, apiKey: secrets.polygonApiKey, now, events, patience: inbox.graceful },
+    caller: { label: 'backfill-all', priority: 'history' },
+    onProblem: (text) => context.logger.warn(text),
   })
   const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })

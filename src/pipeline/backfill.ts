@@ -184,9 +184,7 @@ class SeriesRun {
       refused: this.#refused,
       duplicates: this.#duplicates,
       failures: this.#failures,
-<<<<<<< HEAD
       restated: this.#restated,
-=======
       memory: await this.#judge.memory(),
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),

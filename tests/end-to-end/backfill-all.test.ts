@@ -77,7 +77,7 @@ describe('backfill-all', () => {
     expect((await place.run('verify')).code).toBe(0)
     const record = (await runCliJson(['runs', 'show', 'last', '--data-dir', place.dataDir], { here: true }))
       .document
-    expect(record).toMatchObject({ run: { command: 'backfill-all', calls: 1, state: 'ok' } })
+    expect(record).toMatchObject({ command: 'backfill-all', calls: 1, state: 'ok', rows: 6714 })
   })
 
   test('shows its workers to `workers list`, and ends with them at `workers stop --all`', async () => {

@@ -1,6 +1,7 @@
 import type { Settings } from '../../core/config/index.ts'
 import type { PipelineError } from '../../core/errors.ts'
 import { openLake } from '../../lake/index.ts'
+import type { Restatement } from '../../lake/series-contract.ts'
 import {
   FAILURES_IN_A_ROW,
   INTERRUPTED,
@@ -73,6 +74,7 @@ interface Tally {
   calls: number
   stopped: string | undefined
   memory: SilenceMemory
+  readonly restated: Restatement[]
   readonly contracts: Map<string, ContractCounts>
 }
 
@@ -103,7 +105,7 @@ export async function backfillAll(options: BackfillAllOptions): Promise<Backfill
 
 const newTally = (): Tally => ({
   ...{ rows: 0, refused: 0, duplicates: 0, failures: 0, failuresInARow: 0, calls: 0 },
-  ...{ stopped: undefined, memory: {}, contracts: new Map() },
+  ...{ stopped: undefined, memory: {}, restated: [], contracts: new Map() },
 })
 
 const indexOf = (plans: readonly SeriesPlan[], { series }: WorkUnit): number =>
@@ -129,9 +131,9 @@ function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readon
       if (at !== undefined) tallies[at]!.calls++
       hooks?.onCall?.(at)
     },
-    onItem: (unit, { item, rows, refused, duplicates }) => {
-      backfillHooks?.onItem?.(unit.series, item, { rows, refused, duplicates })
-      hooks?.onItem?.(indexOf(plans, unit), item, rows)
+    onItem: (unit, { item, ...result }) => {
+      backfillHooks?.onItem?.(unit.series, item, result)
+      hooks?.onItem?.(indexOf(plans, unit), item, result.rows)
     },
     onSettled: (unit, states) => backfillHooks?.onSettled?.(unit.series, new Map(Object.entries(states))),
     onDone: (unit, result) => {
@@ -148,7 +150,7 @@ function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readon
 
 function count(
   tally: Tally,
-  { rows, refused, duplicates, failures, memory, contracts, stopped }: UnitResult,
+  { rows, refused, duplicates, failures, restated, memory, contracts, stopped }: UnitResult,
 ): void {
   tally.rows += rows
   tally.refused += refused
@@ -156,6 +158,7 @@ function count(
   tally.failures += failures
   tally.failuresInARow = failures > 0 ? tally.failuresInARow + failures : 0
   tally.memory = memory
+  tally.restated.push(...restated)
   if (stopped !== undefined && stopped !== INTERRUPTED) tally.stopped ??= stopped
   for (const [date, counts] of contracts ?? []) tally.contracts.set(date, counts)
 }
@@ -170,11 +173,11 @@ async function outcomesOf(
   try {
     const outcomes: SeriesOutcome[] = []
     for (const [i, plan] of plans.entries()) {
-      const { rows, refused, duplicates, failures, contracts, stopped } = tallies[i]!
+      const { rows, refused, duplicates, failures, restated, contracts, stopped } = tallies[i]!
       const why = queue.droppedReason(i) ?? stopped ?? ended
       const mine = queue.setAside.filter(({ unit }) => indexOf(plans, unit) === i)
       outcomes.push({
-        ...{ series: plan.series, plan, rows, refused, duplicates },
+        ...{ series: plan.series, plan, rows, refused, duplicates, restated },
         ledger: (await lake.view(plan.series)).ledger,
         failures: failures + mine.length,
         reasons: reasonsOf(mine),

@@ -1,12 +1,11 @@
 import type { ErrorCategory, ExitCode } from '../../core/errors.ts'
 import { EXIT, PipelineError } from '../../core/errors.ts'
-import type { ContractCounts } from '../backfill.ts'
+import type { ContractCounts, SeriesOutcome } from '../backfill.ts'
 import type { SessionRange } from '../range.ts'
 import type { SilenceMemory } from '../silence.ts'
 import type { CellState } from '../../lake/ledger.ts'
 import type { SourceEvents } from '../../sources/polygon/options.ts'
-import type { ItemResult } from '../record-item.ts'
-import type { WorkItem } from '../work-item.ts'
+import type { ItemResult, WorkItem } from '../work-item.ts'
 
 /** What a run tells a worker. Plain JSON: it goes through a pipe. */
 export type ToWorker =
@@ -52,6 +51,7 @@ export interface UnitResult {
   readonly refused: number
   readonly duplicates: number
   readonly failures: number
+  readonly restated: SeriesOutcome['restated']
   /** Why sessions were left unasked, where some were. */
   readonly stopped?: string
   readonly fatal?: WireError

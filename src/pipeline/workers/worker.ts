@@ -135,16 +135,16 @@ async function serve(message: UnitMessage, options: WorkerOptions): Promise<void
 
 function reporting(port: WorkerPort, hooks: BackfillHooks = {}): BackfillHooks {
   return together<BackfillHooks>(hooks, {
-    onItem: (_series, item, { rows, refused, duplicates }) =>
-      port.send({ kind: 'item', item, rows, refused, duplicates }),
+    onItem: (_series, item, { rows, refused, duplicates, restated }) =>
+      port.send({ kind: 'item', item, rows, refused, duplicates, restated }),
     onSettled: (_series, states) => port.send({ kind: 'settled', states: Object.fromEntries(states) }),
   })
 }
 
 function resultOf(outcome: SeriesOutcome): UnitResult {
-  const { rows, refused, duplicates, failures, stopped, fatal, memory = {}, contracts } = outcome
+  const { rows, refused, duplicates, failures, restated, stopped, fatal, memory = {}, contracts } = outcome
   return {
-    ...{ rows, refused, duplicates, failures, memory },
+    ...{ rows, refused, duplicates, failures, restated, memory },
     ...(stopped === undefined ? {} : { stopped }),
     ...(fatal === undefined ? {} : { fatal: toWire(fatal) }),
     ...(contracts === undefined ? {} : { contracts: [...contracts] }),

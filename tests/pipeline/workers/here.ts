@@ -73,6 +73,7 @@ export function workerHere(root: string, own = { graceful: never(), immediate: n
     const inbox = new WorkerInbox({ port, ...own, onReload: () => undefined })
     const opened = await openHistorySource({
       ...{ kind: 'simulator', settings: settings(), apiKey: undefined, now: () => NOW_MS },
+      caller: { label: 'test', priority: 'history' },
       ...{ patience: inbox.graceful, events: relayEvents(port.send) },
     })
     const entry = { update: () => undefined, remove: () => Promise.resolve() }
