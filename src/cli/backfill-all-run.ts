@@ -7,6 +7,7 @@ import { checkRange, planAll, showPlans } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
 import { BackfillAllWatch } from './backfill-all-watch.ts'
 import type { RunContext } from './context.ts'
+import type { MetricsFlags } from './metrics-flags.ts'
 import { plural } from './format.ts'
 import { datasetNamed } from '../market/datasets/index.ts'
 import type { SeriesPlan } from '../pipeline/plan.ts'
@@ -16,7 +17,7 @@ import { forkWorker } from '../pipeline/workers/fork-worker.ts'
 import type { Priority } from '../pipeline/workers/work-queue.ts'
 
 /** Flags of `backfill-all`. */
-export interface BackfillAllFlags extends Omit<BackfillFlags, 'ticker' | 'underlying'> {
+export interface BackfillAllFlags extends Omit<BackfillFlags, 'ticker' | 'underlying'>, MetricsFlags {
   /** As given; default the universe of the configuration. */
   readonly tickers?: readonly string[]
   readonly workers?: number
@@ -40,6 +41,7 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
   await context.telemetry.begin({
     command: 'backfill-all',
     tickers: seriesOf(whole).map(({ ticker }) => ticker),
+    metrics: flags,
   })
   const plans = await planAll(context, whole)
   const entry = await registerProcess(config.dataDir, {

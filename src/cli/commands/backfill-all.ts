@@ -6,14 +6,17 @@ import type { BackfillAllFlags } from '../backfill-all-run.ts'
 import { addRangeFlags } from '../backfill-flags.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
+import { addMetricsFlags } from '../metrics-flags.ts'
 import { examples } from '../program-text.ts'
 
 export function register(program: Command, cli: Cli): void {
-  const command = addRangeFlags(
-    addUniverseFlags(
-      program
-        .command('backfill-all')
-        .description('record the history of many tickers with worker processes; run it again to go on'),
+  const command = addMetricsFlags(
+    addRangeFlags(
+      addUniverseFlags(
+        program
+          .command('backfill-all')
+          .description('record the history of many tickers with worker processes; run it again to go on'),
+      ),
     ),
   )
     .addOption(
