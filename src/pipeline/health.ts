@@ -161,7 +161,7 @@ async function lookAtSeries(options: HealthOptions, runs: readonly RunRecord[]):
     try {
       for (const id of await lake.series()) {
         const { ledger } = await lake.view(id)
-        series.push(factsOf(id, ledger, isFollowed(id, options, runs), freshBy(options)))
+        series.push(factsOf(id, ledger, following(id, options, runs), freshBy(options)))
         const cells = Object.values(ledger.cells).filter(({ quarantined = 0 }) => quarantined > 0)
         if (cells.length === 0) continue
         refused.rows += cells.reduce((sum, { quarantined = 0 }) => sum + quarantined, 0)
@@ -186,20 +186,23 @@ const freshBy = ({ nowMs, settings }: HealthOptions): number => nowMs - settings
 
 /**
  * Whether anybody means the series to be up to date: it belongs to the universe; where there is none, a run has brought
- * it up to date before, or there is no run to tell.
+ * it up to date before, or there is no run to tell. `unsaid`: then a series held up to some session of the last month
+ * has most likely been left behind, and an older one was recorded for a study.
  */
-function isFollowed(
+type Following = 'yes' | 'no' | 'unsaid'
+
+function following(
   { dataset, ticker }: SeriesId,
   { universe }: HealthOptions,
   runs: readonly RunRecord[],
-): boolean {
-  if (!isDaily(dataset)) return false
-  if (universe.length > 0) return universe.includes(ticker)
+): Following {
+  if (!isDaily(dataset)) return 'no'
+  if (universe.length > 0) return universe.includes(ticker) ? 'yes' : 'no'
   const mine = runs.filter(({ tickers }) => tickers.includes(ticker))
   const name = `${dataset.name} ${ticker}`
-  return (
+  const said =
     mine.length === 0 || mine.some(({ command, follows }) => FOLLOWING.has(command) || follows.includes(name))
-  )
+  return said ? 'yes' : 'unsaid'
 }
 
 /** Series that gain rows every session: bars and ticks of stocks and indices. */
@@ -209,7 +212,7 @@ const isDaily = (dataset: DatasetDefinition): boolean =>
 function factsOf(
   { dataset, ticker }: SeriesId,
   { cells }: Ledger,
-  followed: boolean,
+  follows: Following,
   byMs: number,
 ): SeriesFacts {
   const known = Object.entries(cells).sort(([a], [b]) => (a < b ? -1 : 1))
@@ -217,10 +220,11 @@ function factsOf(
   const expected = expectedSessions(dataset, byMs)
   const newest = expected.at(-1) ?? null
   const first = known[0]?.[0] ?? ''
+  const behind = expected.filter((date) => date > (last ?? '')).length
   const recent = expected.slice(-RECENT_SESSIONS).filter((date) => date >= first && cells[date] !== undefined)
   return {
-    ...{ dataset: dataset.name, ticker, last, expected: newest, followed },
-    behind: expected.filter((date) => date > (last ?? '')).length,
+    ...{ dataset: dataset.name, ticker, last, expected: newest, behind },
+    followed: follows === 'yes' || (follows === 'unsaid' && behind < expected.length),
     troubled: recent.flatMap((date) => troubleOf(date, cells[date]!)),
   }
 }

@@ -72,6 +72,13 @@ describe('health', () => {
     expect(reasons[1]).toBe('IWM: nothing is held of it')
   })
 
+  test('is degraded when a series ends within the last month, whoever recorded it', async () => {
+    const here = place((await simulate()).url)
+    await here.run('backfill --ticker SPY --from 2025-05-27 --to 2025-06-06')
+    const { reasons } = await here.health()
+    expect(reasons).toEqual(['SPY equity_bars_1m: 2 sessions behind 2025-06-10, held up to 2025-06-06'])
+  })
+
   test('names the ticker and the run that failed, until a good run of it', async () => {
     const good = (await simulate()).url
     const here = place(good)
