@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { ConfigError, messageOf } from '../core/errors.ts'
-import { createWebhook, type Alert, type Webhook } from '../monitor/alerts.ts'
+import { messageOf } from '../core/errors.ts'
+import type { Alert, Webhook } from '../monitor/alerts.ts'
 import { heartbeatText } from '../monitor/heartbeat.ts'
 import type { StreamHooks } from '../pipeline/stream/contract.ts'
 import type { StreamHole } from '../pipeline/stream/holes.ts'
@@ -8,6 +7,7 @@ import type { LiveFeedEvents } from '../sources/polygon/socket/feed-contract.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import type { RunContext } from './context.ts'
 import { formatDuration, plural } from './format.ts'
+import { openWebhook } from './webhook.ts'
 
 /** Time of day in UTC, to the minute. */
 export const timeOfDay = (ms: number): string => `${new Date(ms).toISOString().slice(11, 16)}Z`
@@ -25,7 +25,7 @@ export class StreamWatch {
   /** @throws {ConfigError} when the file of the webhook's address cannot be read */
   constructor(context: RunContext) {
     this.#context = context
-    this.#webhook = this.#openWebhook()
+    this.#webhook = openWebhook(context)
   }
 
   /** Resolves when every alert was delivered or given up. */
@@ -104,26 +104,4 @@ export class StreamWatch {
     if (flags.verbose === 0) out.note(text)
     logger.info(text)
   }
-
-  #openWebhook(): Webhook | undefined {
-    const { config, runId, logger, signals } = this.#context
-    const { webhookUrlFile, webhookTimeoutMs: timeoutMs } = config.settings.stream
-    if (webhookUrlFile === undefined) return undefined
-    const options = { url: addressIn(webhookUrlFile), timeoutMs, source: `tapelake ${runId}` }
-    const onFailed = (alert: Alert, reason: string) =>
-      logger.error({ alert: alert.kind }, `the webhook did not take the alert: ${reason}`)
-    return createWebhook({ ...options, onFailed }, signals.immediate)
-  }
-}
-
-/** The address in `path`. It may hold a secret, so that no message shows it. */
-function addressIn(path: string): string {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8').trim()
-  } catch (cause) {
-    throw new ConfigError(`stream.webhookUrlFile: ${messageOf(cause)}`, { cause })
-  }
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
-  throw new ConfigError(`stream.webhookUrlFile: ${path} does not hold an http:// or https:// URL`)
 }

@@ -94,6 +94,13 @@ export class IntegrityError extends LakeError {
   override readonly code: string = 'INTEGRITY'
 }
 
+/** What would be read is worse than the quality asked for. */
+export class QualityError extends PipelineError {
+  override readonly code: string = 'QUALITY'
+  override readonly category: ErrorCategory = 'validation'
+  override readonly exitCode: ExitCode = EXIT.quality
+}
+
 /** Disk full, read-only, permission: the operating system refused. */
 export class DiskError extends PipelineError {
   override readonly code: string = 'DISK'

@@ -29,6 +29,8 @@ const cellSchema = z.object({
   rows: z.int().nonnegative(),
   /** Refused rows of the cell in quarantine. */
   quarantined: z.int().nonnegative().optional(),
+  /** Rows that came more than once when it was recorded, and were dropped. */
+  duplicates: z.int().positive().optional(),
   /** Order-independent digest of the rows (digest.ts). */
   digest: z.string().optional(),
   /** Stretches of the regular hours without a row when it was recorded (presence.ts); absent where not known. */

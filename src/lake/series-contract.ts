@@ -11,6 +11,8 @@ export interface CellVerdict {
   readonly reason: string
   /** Rows refused on the way; they replace what the quarantine held of the cell. */
   readonly refused?: readonly QuarantinedRow[]
+  /** Rows that came more than once. */
+  readonly duplicates?: number
 }
 /** Verdicts by session date. */
 export type Settlement = ReadonlyMap<string, CellVerdict>

@@ -226,7 +226,7 @@ const LOST = 'the segment was damaged on the disk; to be recorded again'
  */
 function settleCell(
   held: Cell | undefined,
-  { state, reason, refused }: CellVerdict,
+  { state, reason, refused, duplicates = 0 }: CellVerdict,
   found: Pick<Cell, 'rows' | 'digest' | 'absent'> | undefined,
   run: string,
 ): Cell {
@@ -237,6 +237,7 @@ function settleCell(
     reason,
     rows: found?.rows ?? 0,
     ...quarantined,
+    ...(duplicates > 0 ? { duplicates } : {}),
     ...(found?.digest === undefined ? {} : { digest: found.digest }),
     ...(found?.absent === undefined ? {} : { absent: found.absent }),
     ...confirmation(held, state, found),

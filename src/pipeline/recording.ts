@@ -77,7 +77,7 @@ export class Recording {
     return compose(
       validate(dataset, { ticker, onRefused }),
       inRequest(dataset, { from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused }),
-      dedup(dataset, { onDuplicate: (count) => (intake.duplicates += count) }),
+      dedup(dataset, { onDuplicate: intake.drop }),
     )
   }
 
@@ -168,7 +168,9 @@ export class Recording {
   async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {
     const verdicts = new Map<string, CellVerdict>()
     for (const date of this.#item.sessions) {
-      verdicts.set(date, { ...(await this.#verdict(date)), refused: this.#intake.refused(date) })
+      const refused = this.#intake.refused(date)
+      const duplicates = this.#intake.duplicatesOf(date)
+      verdicts.set(date, { ...(await this.#verdict(date)), refused, duplicates })
     }
     return verdicts
   }

@@ -7,8 +7,8 @@ import { createRecentRows } from './recent-rows.ts'
 export interface DedupOptions {
   /** Rows yielded before that are remembered, at least; default 200,000. Larger batches are remembered whole. */
   readonly windowRows?: number
-  /** Called with the number of rows dropped, once per batch that had any. */
-  readonly onDuplicate?: (count: number) => void
+  /** Called with the number of rows dropped, once per batch that had any, and the rows before and after. */
+  readonly onDuplicate?: (count: number, before: Batch, after: Batch) => void
 }
 
 const DEFAULT_WINDOW_ROWS = 200_000
@@ -33,7 +33,7 @@ export function dedup(dataset: DatasetDefinition, options: DedupOptions = {}): S
       if (batch.length === 0) continue
       const unique = dedupLastWins(batch, dataset.key)
       const fresh = withoutRepeats(unique, recent.findRepeats(unique))
-      if (fresh.length < batch.length) onDuplicate?.(batch.length - fresh.length)
+      if (fresh.length < batch.length) onDuplicate?.(batch.length - fresh.length, batch, fresh)
       if (fresh.length === 0) continue
       recent.remember(fresh)
       yield fresh

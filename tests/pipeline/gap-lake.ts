@@ -116,3 +116,20 @@ export function brief({ session, fromMs, toMs, reason }: Gap): string {
   const { openMs } = calendarOf('XNYS').on(session)!
   return `${session.slice(5)} ${(fromMs - openMs) / MINUTE_MS}-${(toMs - openMs) / MINUTE_MS} ${reason}`
 }
+
+/** Bars of a stock at `price` that trades evenly, a little up and down. */
+export function calm(date: string, price = 100, trades: (minute: number) => number = () => 500): WireBar[] {
+  return barsOf(date, trades).map((bar) => {
+    const minute = Number(bar['t']) / MINUTE_MS
+    const close = price * (1 + 0.0004 * Math.sin(minute * 1.7))
+    return {
+      ...bar,
+      o: close,
+      c: close,
+      h: close * 1.0002,
+      l: close * 0.9998,
+      vw: price,
+      v: 50_000 + (minute % 97),
+    }
+  })
+}

@@ -27,6 +27,8 @@ export interface BarVendorOptions {
   readonly hasDailyBar?: (date: string) => boolean
   /** The daily bar of a session that has one; default: the same for all. */
   readonly dailyBar?: (date: string) => WireBar
+  /** Answers requests that are not for bars, where it returns something. */
+  readonly other?: (url: string) => ScriptedAnswer | undefined
   /** Answers instead of the data where it returns something. */
   readonly instead?: (request: BarRequest) => ScriptedAnswer | undefined
   /** Whether the vendor knows a ticker; default: all but NOPE. Undefined: it answers with a fault of its own. */
@@ -40,7 +42,7 @@ export async function startBarVendor(options: BarVendorOptions = {}): Promise<Ve
   const counts = new Map<string, number>()
   return await startVendorServer((received) => {
     const match = ROUTE.exec(received.url)
-    if (!match) return tickerAnswer(received.url, options)
+    if (!match) return options.other?.(received.url) ?? tickerAnswer(received.url, options)
     const [ticker, timespan, from, to] = match.slice(1).map(decodeURIComponent) as [
       string,
       string,

@@ -15,6 +15,7 @@ import { register as help } from './help.ts'
 import { register as importFiles } from './import.ts'
 import { register as plan } from './plan.ts'
 import { register as quarantine } from './quarantine.ts'
+import { register as quality } from './quality.ts'
 import { register as query } from './query.ts'
 import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
@@ -45,6 +46,7 @@ export const COMMANDS: readonly Register[] = [
   compact,
   quarantine,
   gaps,
+  quality,
   budget,
   datasets,
   calendar,

@@ -6,6 +6,7 @@ import { moment } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { examples } from '../program-text.ts'
+import { score } from './quality.ts'
 
 /** The formats, as in {@link ResultFormat}; the last of a file name tells the format of --output. */
 const FORMATS: readonly ResultFormat[] = ['table', 'csv', 'json', 'parquet', 'arrow']
@@ -16,6 +17,7 @@ interface QueryFlags {
   readonly output?: string
   readonly file?: string
   readonly asOf?: string
+  readonly minQuality?: number
 }
 
 export function register(program: Command, cli: Cli): void {
@@ -27,6 +29,7 @@ export function register(program: Command, cli: Cli): void {
     .option('-o, --output <file>', 'write to this file, whole or not at all')
     .option('-f, --file <file>', 'read the statement from this file; - is stdin')
     .option('--as-of <instant>', 'the lake as it stood then: ISO 8601, UTC', moment)
+    .option('--min-quality <score>', 'exit 5 where a session that is read scores less (see quality)', score)
     .action(cli.action(query))
   examples(
     command,
@@ -40,6 +43,11 @@ export function register(program: Command, cli: Cli): void {
 async function query(context: RunContext, flags: QueryFlags, given: string | undefined): Promise<void> {
   const sql = await statement(flags, given)
   const format = formatOf(context, flags)
+  const { minQuality = context.config.settings.quality.readMin } = flags
+  if (minQuality > 0) {
+    const { assertQuality } = await import('../quality-gate.ts')
+    await assertQuality(context, sql, minQuality)
+  }
   const { openLakeReader } = await import('../lake-reader.ts')
   const reader = await openLakeReader(context.config, flags.asOf)
   try {

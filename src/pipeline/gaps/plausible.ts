@@ -2,6 +2,9 @@
 const NEIGHBOURS = 15
 /** So many trades should have come where none did: by chance that happens once in 500 million times. */
 const IMPLAUSIBLE_TRADES = 20
+/** Where less trades than this in a stretch, trades come in bursts, and it takes more to doubt a silence. */
+const BUSY_TRADES = 5
+const IMPLAUSIBLE_WHERE_THIN = 100
 
 /**
  * How many trades would be expected in the stretches [first, last] of a session if they were like their neighbours:
@@ -28,7 +31,11 @@ export const isImplausible = (
   trades: Float64Array,
   rows: Uint32Array,
   [first, last]: readonly [number, number],
-): boolean => expectedTrades(trades, rows, first, last) >= IMPLAUSIBLE_TRADES
+): boolean => {
+  const expected = expectedTrades(trades, rows, first, last)
+  const isThin = expected < BUSY_TRADES * (last - first + 1)
+  return expected >= (isThin ? IMPLAUSIBLE_WHERE_THIN : IMPLAUSIBLE_TRADES)
+}
 
 function neighboursOf(count: number, first: number, last: number): number[] {
   const places: number[] = []
