@@ -30,6 +30,7 @@ const ENTERS_AT = {
   ws: '^src/(simulator|sources/polygon/socket)/',
   pino: '^src/core/logger\\.ts$',
   'pino-pretty': '^src/core/logger\\.ts$',
+  cockatiel: '^src/sources/polygon/breakers\\.ts$',
   'prom-client': '^src/monitor/metrics\\.ts$',
   yaml: '^src/core/config/',
 }

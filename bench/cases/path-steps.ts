@@ -37,7 +37,6 @@ export async function pathSteps(params: PathParams): Promise<Figures> {
     baseUrl: params.url,
     apiKey: 'bench',
     connectMs: 5000,
-    requestMs: 60_000,
   })
   const engine = createEngine('duckdb', { tempDirectory: join(params.work, 'scratch') })
   const stages = await openStages(new Set(item.sessions), item)
@@ -45,7 +44,9 @@ export async function pathSteps(params: PathParams): Promise<Figures> {
   for (let run = 0; run <= params.runs; run++) {
     const watch = new Stopwatch()
     const root = mkdtempSync(join(params.work, 'steps-'))
-    const { body } = await watch.run('fetch', () => transport.get('/v2/aggs', new AbortController().signal))
+    const { body } = await watch.run('fetch', () =>
+      transport.get('/v2/aggs', 60_000, new AbortController().signal),
+    )
     const rows = await watch.run('parse', () => parseBody(body))
     let kept = rows
     for (const [step, stage] of Object.entries(stages)) {

@@ -14,6 +14,7 @@ import { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
+import type { BreakerState } from '../sources/polygon/breakers.ts'
 import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
@@ -26,6 +27,9 @@ const WRITE_EVERY_MS = 5000
 const LEFT_KEPT = 50
 /** Environment variable by which a run tells the runs that it starts which one it is. */
 export const PARENT_RUN = 'TAPELAKE_PARENT_RUN'
+
+/** As the metric shows them. */
+const BREAKER_LEVELS = { closed: 0, half_open: 1, open: 2 } as const
 
 /** What a run is about. */
 export interface RunSubject {
@@ -58,6 +62,7 @@ export class RunTelemetry {
   readonly #live = new Map<string, () => unknown>()
   readonly #startedMs = Date.now()
   readonly #follows = new Set<string>()
+  readonly #breakers = new Map<string, BreakerState>()
   #metrics: RunMetrics | undefined
   #lastSuccessMs: number | undefined
   #queueDepth = 0
@@ -144,6 +149,14 @@ export class RunTelemetry {
       this.counters.rowsFetched += rows
     },
     onFailure: ({ error }) => void this.counters.countFailure(error),
+    onBreaker: ({ endpoint, state, host }) => {
+      this.#breakers.set(endpoint, state)
+      const level = state === 'open' ? 'warn' : 'info'
+      this.#context.logger[level](
+        { endpoint, host, breaker: state },
+        `circuit breaker of ${endpoint}: ${state}`,
+      )
+    },
   }
 
   /** Counts what a backfill records. */
@@ -221,7 +234,7 @@ export class RunTelemetry {
     return {
       durationMs: Date.now() - this.#startedMs,
       ...{ queueDepth: this.#queueDepth, streamLagMs: this.#lagMs, reconnects: this.#reconnects },
-      breakers: {},
+      breakers: Object.fromEntries([...this.#breakers].map(([name, state]) => [name, BREAKER_LEVELS[state]])),
       ...{ budgetRemaining: undefined, budgetLimit: undefined },
       lastSuccessMs: this.#lastSuccessMs,
       exitCode: this.#record?.exitCode ?? undefined,
@@ -246,7 +259,10 @@ export class RunTelemetry {
       left: this.#left.slice(0, LEFT_KEPT),
       leftSessions: this.#left.reduce((sum, { sessions }) => sum + sessions, 0),
       steps: this.#steps,
-      live: Object.fromEntries([...this.#live].map(([name, look]) => [name, look()])),
+      live: {
+        breakers: Object.fromEntries(this.#breakers),
+        ...Object.fromEntries([...this.#live].map(([name, look]) => [name, look()])),
+      },
     }
   }
 

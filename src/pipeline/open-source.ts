@@ -92,8 +92,14 @@ export async function openSourceAt(
 ): Promise<OpenedSource> {
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
   const { createPolygonOptionSource } = await import('../sources/polygon/option-source.ts')
+  const { Breakers } = await import('../sources/polygon/breakers.ts')
+  const breakers = new Breakers({
+    ...{ ...sources.polygon.breaker, host: hostOf(baseUrl), retryPolicy: retry },
+    ...(events?.onBreaker ? { onChange: events.onBreaker } : {}),
+  })
   const account = {
     name,
+    breakers,
     baseUrl,
     apiKey,
     limiter,
@@ -116,3 +122,5 @@ export async function openSourceAt(
     },
   }
 }
+
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : url)

@@ -31,6 +31,31 @@ const timeouts = z.strictObject({
     .min(1)
     .default(60_000)
     .describe('Longest time for one whole request, its body included, milliseconds.'),
+  firstRequestMs: z
+    .int()
+    .min(1)
+    .default(20_000)
+    .describe('The same for a first attempt; it doubles with every further one, up to requestMs.'),
+})
+
+const breaker = z.strictObject({
+  failures: z
+    .int()
+    .min(1)
+    .default(10)
+    .describe('Failed attempts in a row that open the circuit breaker of an endpoint.'),
+  openMs: z
+    .int()
+    .min(1)
+    .default(5000)
+    .describe(
+      'Time for which an open breaker lets nothing through, at most the longest wait of a retry, milliseconds.',
+    ),
+  maxWaitMs: z
+    .int()
+    .min(1)
+    .default(60_000)
+    .describe('Longest time for one attempt to wait behind an open breaker, milliseconds.'),
 })
 
 /** Tickers: a list, or one text with commas; an entry `@path` stands for the tickers in that file. */
@@ -81,6 +106,7 @@ const polygon = z
       .describe('Most calls in a day (UTC), retries included; then commands end with exit 7. 0 = no limit.'),
     budget: budget.prefault({}),
     timeouts: timeouts.prefault({}),
+    breaker: breaker.prefault({}),
   })
   .transform((given) => ({
     ...given,

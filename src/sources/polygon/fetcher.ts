@@ -6,6 +6,7 @@ import type { CallTurn } from '../../core/rate-limit.ts'
 import { createRedactor, type Redactor } from '../../core/redact.ts'
 import { retry, type RetryEvent } from '../../core/retry.ts'
 import type { Provenance } from '../history.ts'
+import { endpointFamily } from './endpoints.ts'
 import { bodyFailure, failureOf, requestIdOf, transportFailure } from './failures.ts'
 import type { PolygonOptions } from './options.ts'
 import { createTransport, type Answer, type Transport } from './transport.ts'
@@ -83,8 +84,15 @@ export class Fetcher {
   }
 
   async #watched<T>(path: string, attempt: number, asked: Asked<T>, signal: AbortSignal): Promise<T> {
+    const { breakers } = this.#options
+    const attemptNow = (): Promise<T> => this.#attempt(path, attempt, asked, signal)
     try {
-      return await this.#attempt(path, attempt, asked, signal)
+      const endpoint = endpointFamily(path)
+      const result = breakers
+        ? await breakers.run(endpoint, attemptNow, this.#whilePatient(signal))
+        : await attemptNow()
+      this.#options.events?.onSuccess?.({ path, attempt })
+      return result
     } catch (error) {
       if (!(error instanceof InterruptedError)) this.#options.events?.onFailure?.({ path, error, attempt })
       throw error
@@ -121,7 +129,7 @@ export class Fetcher {
     events?.onCall?.({ path, attempt })
     let answer: Answer
     try {
-      answer = await transport.get(path, signal)
+      answer = await transport.get(path, this.#deadlineMs(attempt), signal)
     } catch (error) {
       throw this.redactor.error(transportFailure(error, path, name))
     }
@@ -138,6 +146,12 @@ export class Fetcher {
     return answer
   }
 
+  /** Most answers come soon or never: the first attempts give up earlier than the last. */
+  #deadlineMs(attempt: number): number {
+    const { requestMs, firstRequestMs = requestMs } = this.#options.timeouts
+    return Math.min(requestMs, firstRequestMs * 2 ** (attempt - 1))
+  }
+
   #connect(): Promise<Transport> {
     const { apiKey, timeouts } = this.#options
     if (!apiKey)
@@ -145,7 +159,7 @@ export class Fetcher {
         hint: 'Set POLYGON_API_KEY (or MASSIVE_API_KEY), or use --source simulator for synthetic data.',
       })
     const baseUrl = this.#baseUrl.origin + this.#prefix()
-    return (this.#transport ??= createTransport({ baseUrl, apiKey, ...timeouts }))
+    return (this.#transport ??= createTransport({ baseUrl, apiKey, connectMs: timeouts.connectMs }))
   }
 
   #turn(priority: CallPriority | undefined): CallTurn {

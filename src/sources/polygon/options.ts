@@ -2,6 +2,7 @@ import type { CallPriority } from '../../core/budget/contract.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RateLimiter } from '../../core/rate-limit.ts'
 import type { RetryPolicy } from '../../core/retry.ts'
+import type { BreakerEvent, Breakers } from './breakers.ts'
 
 /** What the source tells whoever watches it. It logs nothing itself; nothing here ever holds the key. */
 export interface SourceEvents {
@@ -15,6 +16,10 @@ export interface SourceEvents {
     readonly error: unknown
     readonly attempt: number
   }) => void
+  /** A request has brought what it was to bring, after `attempt` attempts. */
+  readonly onSuccess?: (event: { readonly path: string; readonly attempt: number }) => void
+  /** A circuit breaker opened, lets one request try, or closed. */
+  readonly onBreaker?: (event: BreakerEvent) => void
   /** Rows were read from an answer. */
   readonly onRows?: (event: { readonly path: string; readonly rows: number }) => void
   /** A request failed and will be sent again. */
@@ -65,6 +70,8 @@ export interface PolygonOptions {
     readonly connectMs: number
     /** For a whole request, from its start to the last byte of its answer, milliseconds. */
     readonly requestMs: number
+    /** The same for the first attempt; each further one may take twice as long, up to `requestMs`. */
+    readonly firstRequestMs?: number
   }
   readonly retryPolicy: RetryPolicy
   /** The budget of the account; every request starts through it. */
@@ -72,6 +79,8 @@ export interface PolygonOptions {
   /** How urgent calls are that do not say it themselves; default `history`. */
   readonly priority?: CallPriority
   readonly events?: SourceEvents
+  /** Requests pass through these; absent: nothing breaks. */
+  readonly breakers?: Breakers
   /**
    * Aborts when nothing is to be waited for any more: a request that stands in line for the budget or before a
    * retry ends then with the signal's reason; one under way is finished, and further ones start if they need

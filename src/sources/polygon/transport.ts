@@ -24,10 +24,10 @@ export interface Transport {
   /**
    * GETs `baseUrl` + `path`. Redirects are not followed: the key goes to the base URL and nowhere else.
    *
-   * @throws {TimeoutError} when the answer is not whole within `requestMs`
+   * @throws {TimeoutError} when the answer is not whole within `deadlineMs` milliseconds
    * @throws what axios throws when no whole answer comes; at once when `signal` aborts
    */
-  get(path: string, signal: AbortSignal): Promise<Answer>
+  get(path: string, deadlineMs: number, signal: AbortSignal): Promise<Answer>
   close(): void
 }
 
@@ -36,12 +36,11 @@ export interface TransportOptions {
   readonly baseUrl: string
   readonly apiKey: string
   readonly connectMs: number
-  readonly requestMs: number
 }
 
 /** HTTP over our own axios instance: it takes 100 ms to load, so it is loaded here and only here. */
 export async function createTransport(options: TransportOptions): Promise<Transport> {
-  const { baseUrl, apiKey, connectMs, requestMs } = options
+  const { baseUrl, apiKey, connectMs } = options
   const { default: axios } = await import('axios')
   const httpAgent = limitConnect(new http.Agent({ keepAlive: true }), 'connect', connectMs)
   const httpsAgent = limitConnect(new https.Agent({ keepAlive: true }), 'secureConnect', connectMs)
@@ -71,9 +70,9 @@ export async function createTransport(options: TransportOptions): Promise<Transp
   }
 
   return {
-    get: (path, signal) => {
-      const late = () => new TimeoutError(`no whole answer within ${requestMs} ms`, { request: path })
-      return withDeadline(requestMs, late, (linked) => send(path, linked), signal)
+    get: (path, deadlineMs, signal) => {
+      const late = () => new TimeoutError(`no whole answer within ${deadlineMs} ms`, { request: path })
+      return withDeadline(deadlineMs, late, (linked) => send(path, linked), signal)
     },
     close: () => {
       httpAgent.destroy()
