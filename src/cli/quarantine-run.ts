@@ -1,4 +1,5 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
+import { automaticFolder, backUpFirst } from '../lake/backup/backup.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths } from '../lake/layout.ts'
@@ -95,7 +96,14 @@ export async function drop(
     out.note('Nothing was changed.')
     return EXIT.failed
   }
-  const rows = await withOptions(context, flags, (options) => dropEntry(id, options))
+  const rows = await withOptions(context, flags, async (options) => {
+    const only = entry.series
+    const backup = await backUpFirst({ ...options, only, nowMs: context.now(), automatic: 'quarantine drop' })
+    out.note(
+      `Backed up first: tapelake restore ${automaticFolder(options.root)} --at ${backup} takes it back.`,
+    )
+    return await dropEntry(id, options)
+  })
   tell(context, entry, 'dropped', rows)
   return undefined
 }

@@ -151,7 +151,7 @@ describe('import', () => {
       ['A', 'B'].flatMap((ticker) => minutes(ticker, OPEN_NS)),
     )
     let finished = false
-    for (let at = 4; !finished; at += 13) {
+    for (let at = 4; !finished; at += 29) {
       const root = freshFolder()
       let count = 0
       const restore = await interceptOperations({

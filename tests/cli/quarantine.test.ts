@@ -172,7 +172,7 @@ describe('quarantine release', () => {
 
   test('cut off anywhere leaves each row in the lake or in quarantine, and the next one finishes it', async () => {
     let finished = false
-    for (let at = 1; !finished; at += 6) {
+    for (let at = 1; !finished; at += 9) {
       const root = copyOfLake()
       const { id } = await entryOf(root, 'high_below_low')
       let count = 0

@@ -2,6 +2,7 @@ import type { Register } from '../cli.ts'
 import { register as backfill } from './backfill.ts'
 import { register as backfillAll } from './backfill-all.ts'
 import { register as budget } from './budget.ts'
+import { register as backup } from './backup.ts'
 import { register as calendar } from './calendar.ts'
 import { register as compact } from './compact.ts'
 import { register as completion } from './completion.ts'
@@ -17,6 +18,7 @@ import { register as plan } from './plan.ts'
 import { register as quarantine } from './quarantine.ts'
 import { register as quality } from './quality.ts'
 import { register as query } from './query.ts'
+import { register as restore } from './restore.ts'
 import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
@@ -45,6 +47,8 @@ export const COMMANDS: readonly Register[] = [
   verify,
   compact,
   quarantine,
+  backup,
+  restore,
   gaps,
   quality,
   budget,
