@@ -5,24 +5,25 @@ import { dedupLastWins } from '../core/sort.ts'
 import type { QuarantinedRow } from '../lake/quarantine.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
-import { stageFile, sweepStaged } from '../lake/staged-file.ts'
+import { stageFile } from '../lake/staged-file.ts'
 import { claimProvenance } from '../lake/stamp.ts'
-import { calendarOf, type TradingSession } from '../market/calendar/index.ts'
+import type { TradingSession } from '../market/calendar/index.ts'
 import { optionContracts } from '../market/datasets/options.ts'
 import { strikeWindow } from '../market/strike-window.ts'
-import { addDays, dateToDays, daysToDate, newYorkDate, parseDate } from '../market/time.ts'
+import { addDays, dateToDays, daysToDate } from '../market/time.ts'
 import type { Underlying } from '../market/underlyings.ts'
 import type { ContractQuery, OptionSource, UnderlyingPrice } from '../sources/options.ts'
 import { optionSymbols } from '../stages/option-symbols.ts'
 import { validate } from '../stages/validate.ts'
 import {
-  discoveryFolder,
   discoveryPath,
   DISCOVERY_VERSION,
   formatDiscovery,
+  recoverDiscoveries,
   type DiscoveredContract,
   type Discovery,
 } from './discovery.ts'
+import { sessionOf } from './discovery-session.ts'
 import { Intake } from './intake.ts'
 
 /** What is to be discovered. */
@@ -81,7 +82,7 @@ export async function discover(
     signal,
   )
   try {
-    await sweepStaged(discoveryFolder(root, underlying.symbol))
+    await recoverDiscoveries(root, underlying.symbol)
     const price = await priceOf(underlying, session, options, signal)
     const query = queryOf(request, session, price)
     const intake = new Intake(optionContracts, [session.date], options.runId)
@@ -95,25 +96,6 @@ export async function discover(
   } finally {
     await writer.close()
   }
-}
-
-/** @throws {UsageError} when `date` is no session, or later than the next one */
-export function sessionOf(date: string | undefined, nowMs: number): TradingSession {
-  const calendar = calendarOf(optionContracts.calendar)
-  const today = newYorkDate(nowMs)
-  if (date === undefined) return calendar.on(today) ?? calendar.next(today)
-  const next = calendar.next(today)
-  if (parseDate(date) > next.date) {
-    throw new UsageError(`--date ${date} is beyond the next session`, {
-      hint: `The next session is ${next.date}; contracts of later days are not listed yet.`,
-    })
-  }
-  const session = calendar.on(date)
-  if (session) return session
-  const why = calendar.closedReason(date)
-  throw new UsageError(`${date} is not a session${why ? `: ${why}` : ''}`, {
-    hint: `Neighbouring sessions: ${calendar.previous(date).date} and ${calendar.next(date).date}.`,
-  })
 }
 
 async function priceOf(
@@ -233,7 +215,7 @@ function byTerms(a: DiscoveredContract, b: DiscoveredContract): number {
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** The file is whole on the disk before the lake commits, and put in its place right after. */
+/** The file is whole on the disk before the lake commits, and put in its place right after, or when it is read. */
 async function save(
   writer: SeriesWriter,
   discovery: Discovery,

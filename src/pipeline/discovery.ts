@@ -1,8 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { IntegrityError, LakeMismatchError, UsageError } from '../core/errors.ts'
-import { dataPaths, encodeTicker } from '../lake/layout.ts'
+import { readLedgerFile, readNext } from '../lake/commit.ts'
+import { fsyncFolder, onDisk } from '../lake/durable.ts'
+import { dataPaths, encodeTicker, TEMPORARY_SUFFIX } from '../lake/layout.ts'
+import { sweepStaged } from '../lake/staged-file.ts'
+import { optionContracts } from '../market/datasets/options.ts'
 import { parseDate } from '../market/time.ts'
 
 /** What `discover` found for one underlying and day, as it is kept below `raw/options/contracts/`. */
@@ -79,10 +83,7 @@ export function formatDiscovery({ contracts, ...head }: Discovery): string {
  */
 export async function loadContracts(dataDir: string, underlying: string, date: string): Promise<Discovery> {
   const path = discoveryPath(dataDir, underlying, parseDate(date))
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-    throw error
-  })
+  const text = (await committedText(dataDir, underlying, date)) ?? (await textOf(path))
   if (text === undefined) {
     throw new UsageError(`no contracts of ${underlying} were discovered for ${date}`, {
       hint: `Run \`tapelake discover --underlying ${underlying} --date ${date}\` first.`,
@@ -125,5 +126,48 @@ function parseJson(text: string): unknown {
 /** Days of `underlying` that have a discovery, ascending. */
 export async function discoveredDates(dataDir: string, underlying: string): Promise<string[]> {
   const names = await readdir(discoveryFolder(dataDir, underlying)).catch(() => [])
-  return names.flatMap((name) => /^(\d{4}-\d{2}-\d{2})\.json$/.exec(name)?.[1] ?? []).sort()
+  const dates = new Set(datesIn(names, ''))
+  for (const date of datesIn(names, TEMPORARY_SUFFIX))
+    if ((await committedText(dataDir, underlying, date)) !== undefined) dates.add(date)
+  return [...dates].sort()
+}
+
+/**
+ * Finishes what a kill cut off between the commit of a discovery to the lake and the renaming of its file, and
+ * removes files of discoveries that never were committed. To be called by the one writer of the contracts.
+ */
+export async function recoverDiscoveries(dataDir: string, underlying: string): Promise<void> {
+  const folder = discoveryFolder(dataDir, underlying)
+  const names = await readdir(folder).catch(() => [])
+  for (const date of datesIn(names, TEMPORARY_SUFFIX)) {
+    if ((await committedText(dataDir, underlying, date)) === undefined) continue
+    const path = discoveryPath(dataDir, underlying, date)
+    await onDisk(path, () => rename(path + TEMPORARY_SUFFIX, path))
+    await fsyncFolder(folder)
+  }
+  await sweepStaged(folder)
+}
+
+const datesIn = (names: readonly string[], suffix: string): string[] =>
+  names.flatMap((name) => {
+    const date = /^(\d{4}-\d{2}-\d{2})\.json/.exec(name)?.[1]
+    return date !== undefined && name === `${date}.json${suffix}` ? [date] : []
+  })
+
+/** The text of a staged file whose discovery the lake has committed: it was whole on the disk before that. */
+async function committedText(dataDir: string, underlying: string, date: string): Promise<string | undefined> {
+  const text = await textOf(discoveryPath(dataDir, underlying, date) + TEMPORARY_SUFFIX)
+  if (text === undefined) return undefined
+  const { run } = (parseJson(text) ?? {}) as { readonly run?: unknown }
+  if (typeof run !== 'string') return undefined
+  const series = { dataset: optionContracts, ticker: underlying }
+  const ledger = (await readNext(dataDir, series)) ?? (await readLedgerFile(dataDir, series))
+  return ledger?.cells[date]?.run === run ? text : undefined
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw error
+  })
 }

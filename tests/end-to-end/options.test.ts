@@ -1,9 +1,9 @@
-import { readFileSync, existsSync, readdirSync } from 'node:fs'
+import { readFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseFault } from '../../src/simulator/faults/parse.ts'
 import { startSimulator, type Simulator } from '../../src/simulator/index.ts'
-import { loadContracts } from '../../src/pipeline/discovery.ts'
+import { discoveredDates, loadContracts } from '../../src/pipeline/discovery.ts'
 import { freshFolder, runCli, runHere } from '../support/cli.ts'
 import { getAll, minutes } from '../simulator/support.ts'
 
@@ -32,6 +32,10 @@ async function desk(faults: readonly string[] = [], now = NOW, folder = freshFol
     TAPELAKE_NOW: now,
     TAPELAKE__SOURCES__POLYGON__CALLS_PER_MINUTE: '0',
     TAPELAKE__RETRY__SERVER__RETRIES: '0',
+    TAPELAKE__RETRY__NETWORK__BASE_MS: '1',
+    TAPELAKE__RETRY__NETWORK__MAX_MS: '5',
+    TAPELAKE__RETRY__MALFORMED__BASE_MS: '1',
+    TAPELAKE__RETRY__MALFORMED__MAX_MS: '5',
   }
   return { simulator, folder, env }
 }
@@ -166,11 +170,37 @@ describe('discover', () => {
     expect(await query(at, 'SELECT contract FROM option_contracts')).toHaveLength(contracts.length)
   })
 
+  test('is read as the lake has it where a kill fell between the commit and the renaming of the file', async () => {
+    const at = await desk()
+    await run(at, ['discover', '--date', DAY])
+    const [path, staged] = [fileOf(at, 'SPY'), `${fileOf(at, 'SPY')}.tmp`]
+    const earlier = readFileSync(path)
+    await run(at, ['discover', '--date', DAY, '--strike-range', '0.003'])
+    const committed = readFileSync(path)
+    const { contracts } = JSON.parse(committed.toString()) as { contracts: unknown[] }
+
+    writeFileSync(staged, committed)
+    writeFileSync(path, earlier)
+    expect((await loadContracts(at.folder, 'SPY', DAY)).contracts).toEqual(contracts)
+    rmSync(path)
+    expect(await discoveredDates(at.folder, 'SPY')).toEqual([DAY])
+    await run(at, ['discover', '--date', '2025-06-04'])
+    expect(readFileSync(path)).toEqual(committed)
+    expect(existsSync(staged)).toBe(false)
+
+    writeFileSync(staged, earlier) // of a run whose rows the lake no longer has
+    expect((await loadContracts(at.folder, 'SPY', DAY)).contracts).toEqual(contracts)
+    writeFileSync(staged, committed.subarray(0, 300))
+    expect((await loadContracts(at.folder, 'SPY', DAY)).contracts).toEqual(contracts)
+    await run(at, ['discover', '--date', '2025-06-04'])
+    expect(existsSync(staged)).toBe(false)
+    expect(readFileSync(path)).toEqual(committed)
+  })
+
   test('says so when the file was damaged, or nothing was discovered', async () => {
     const at = await desk()
     await expect(loadContracts(at.folder, 'SPY', DAY)).rejects.toThrow('no contracts of SPY were discovered')
     await run(at, ['discover', '--date', DAY])
-    const { writeFileSync } = await import('node:fs')
     const whole = readFileSync(fileOf(at, 'SPY'), 'utf8')
     writeFileSync(fileOf(at, 'SPY'), whole.slice(0, 500))
     await expect(loadContracts(at.folder, 'SPY', DAY)).rejects.toThrow('is damaged')
