@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { LakeError } from '../core/errors.ts'
 import { wasTrueAt } from './history.ts'
-import { partitionOf, segmentPath, type SeriesId } from './layout.ts'
+import { partitionOf, segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Cell, Ledger, Version } from './ledger.ts'
 import { hasSize } from './recovery.ts'
 import type { SeriesView } from './series-store.ts'
@@ -81,7 +81,8 @@ const isSameContent = (
 ): boolean => b !== undefined && a.rows === b.rows && a.digest === b.digest
 
 /**
- * The file that a version with the same rows was kept in. While a commit is cut off it may still be at its old place.
+ * The file that a version with the same rows was kept in. While a commit is cut off it may still be at its
+ * old place, or have its temporary name.
  *
  * @throws {LakeError} when it is gone
  */
@@ -95,7 +96,8 @@ async function keptFile(
   const version = history.find((one) => one.date === date && one.kept && isSameContent(one, cell))
   if (!version?.kept) return undefined
   const { path, bytes } = version.kept
-  for (const place of [path, segmentPath(series, partitionOf(series.dataset, date))]) {
+  const live = segmentPath(series, partitionOf(series.dataset, date))
+  for (const place of [path, path + TEMPORARY_SUFFIX, live]) {
     const file = join(root, place)
     if (await hasSize(file, version.kept)) return { file, bytes }
   }

@@ -35,11 +35,13 @@ export async function verifyHistory(
   }
 }
 
-/** While a commit is cut off, a version may still be at its place in the lake. */
+/** While a commit is cut off, a version may still be at its place in the lake, or have its temporary name. */
 async function placeOf({ series }: Report, root: string, { kept, date }: Version): Promise<string> {
-  const live = join(root, segmentPath(series, partitionOf(series.dataset, date)))
   const file = join(root, kept!.path)
-  return !(await isPresent(file)) && (await hasSize(live, kept!)) ? live : file
+  const others = [file + TEMPORARY_SUFFIX, join(root, segmentPath(series, partitionOf(series.dataset, date)))]
+  if (await isPresent(file)) return file
+  for (const other of others) if (await hasSize(other, kept!)) return other
+  return file
 }
 
 const isPresent = async (file: string): Promise<boolean> =>

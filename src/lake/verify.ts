@@ -1,3 +1,4 @@
+import { forgiveDamage, readLedgerFile } from './commit.ts'
 import type { ParquetEngine } from './engine.ts'
 import { historyFiles } from './history.ts'
 import { ledgerPath, partitionOf, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
@@ -81,21 +82,21 @@ async function verifyView(
   }
 }
 
-async function reportOrphans(
-  report: Report,
-  root: string,
-  { segments, history = [] }: Ledger,
-): Promise<void> {
+async function reportOrphans(report: Report, root: string, ledger: Ledger): Promise<void> {
   const { series } = report
-  const known = new Set([
-    ...segments.map(({ path }) => path),
-    ...history.flatMap(({ kept, diff }) => [kept?.path, diff?.path]),
-  ])
+  // A commit that was cut off has still to remove what only the ledger before it names.
+  const before = await readLedgerFile(root, series).catch(forgiveDamage)
+  const known = new Set([ledger, ...(before ? [before] : [])].flatMap(filesNamedBy))
   const versions = (await historyFiles(root, series)).filter((path) => !path.endsWith(TEMPORARY_SUFFIX))
   for (const path of [...(await segmentFiles(root, series)), ...versions]) {
     if (!known.has(path)) report.add('orphan', path, 'no ledger names this file; it is not part of the lake')
   }
 }
+
+const filesNamedBy = ({ segments, history = [] }: Ledger): (string | undefined)[] => [
+  ...segments.map(({ path }) => path),
+  ...history.flatMap(({ kept, diff }) => [kept?.path, diff?.path]),
+]
 
 const lostText = ({ damage }: SeriesView): string =>
   `${damage ?? 'the ledger is lost'}; segments are still readable, and \`tapelake verify --rebuild-ledger\` makes it anew`
