@@ -10,6 +10,7 @@ export const CASES: Readonly<Record<string, () => Promise<Case>>> = {
   'path-steps': async () => (await import('./path-steps.ts')).pathSteps,
   'todays-path': async () => (await import('../peers/todays-way.ts')).todaysPath,
   'drain-requests': async () => (await import('./drain.ts')).drainRequests,
+  'watching-pages': async () => (await import('./watching.ts')).watchingPages,
   'json-parse': async () => (await import('./json.ts')).jsonParse,
   'json-to-columns': async () => (await import('./json.ts')).jsonToColumns,
   'scan-to-columns': async () => (await import('./json.ts')).scanToColumns,

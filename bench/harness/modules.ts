@@ -1,4 +1,5 @@
 import type * as Batch from '../../src/core/batch.ts'
+import type * as Errors from '../../src/core/errors.ts'
 import type * as RateLimit from '../../src/core/rate-limit.ts'
 import type * as Retry from '../../src/core/retry.ts'
 import type * as Commit from '../../src/lake/commit.ts'
@@ -14,6 +15,7 @@ import type * as Scan from '../../src/lake/scan.ts'
 import type * as SeriesWriter from '../../src/lake/series-writer.ts'
 import type * as Bars from '../../src/market/datasets/equity-bars.ts'
 import type * as SessionRows from '../../src/market/session-rows.ts'
+import type * as Observer from '../../src/monitor/observer.ts'
 import type * as LiveChannels from '../../src/pipeline/stream/channels.ts'
 import type * as LiveIntake from '../../src/pipeline/stream/intake.ts'
 import type * as SessionBook from '../../src/pipeline/stream/session-book.ts'
@@ -39,6 +41,7 @@ export const load = {
   digest: () => built<typeof Digest>('lake/digest'),
   durable: () => built<typeof Durable>('lake/durable'),
   engines: () => built<typeof Engines>('lake/engines/index'),
+  errors: () => built<typeof Errors>('core/errors'),
   fields: () => built<typeof Fields>('sources/polygon/wire/fields'),
   inRequest: () => built<typeof InRequest>('stages/in-request'),
   frameParser: () => built<typeof FrameParser>('sources/polygon/socket/frame-parser'),
@@ -49,6 +52,7 @@ export const load = {
   liveChannels: () => built<typeof LiveChannels>('pipeline/stream/channels'),
   liveFeed: () => built<typeof LiveFeed>('sources/polygon/socket/live-feed'),
   liveIntake: () => built<typeof LiveIntake>('pipeline/stream/intake'),
+  observer: () => built<typeof Observer>('monitor/observer'),
   polygon: () => built<typeof Polygon>('sources/polygon/index'),
   rateLimit: () => built<typeof RateLimit>('core/rate-limit'),
   reader: () => built<typeof Reader>('lake/reader/index'),

@@ -12,9 +12,11 @@ export async function wholePath(setup: Setup): Promise<Report> {
     identity: { name: 'tapelake-path', params: { ...shared, url: `${server.url}/identity` } },
     gzip: { name: 'tapelake-path', params: { ...shared, url: `${server.url}/gzip` } },
     today: { name: 'todays-path', params: { ...shared, url: `${server.url}/identity`, runs: smoke ? 1 : 2 } },
+    watching: { name: 'watching-pages', params: { runs: smoke ? 1 : 20 } },
     steps: { name: 'path-steps', params: { ...shared, url: `${server.url}/identity` } },
   })
-  const { parse, identity, gzip, today, steps } = found
+  const { parse, identity, gzip, today, steps, watching } = found
+  const watchingPercent = watching['pageUs']! / (10 * identity['warmMs']!)
   const toParse = identity['warmMs']! / parse['warmMs']!
   const toToday = today['warmMs']! / identity['warmMs']!
   const row = (label: string, { coldMs, warmMs, cpuMs, rssBytes }: typeof parse): string[] => [
@@ -53,12 +55,16 @@ export async function wholePath(setup: Setup): Promise<Report> {
         title: 'Whole path, step by step (warm)',
         head: ['step', 'time', 'share'],
         rows: [...stepRows, ['sum of the steps', ms(sum(steps)), '']],
-        notes: ['Called one after the other; the path itself overlaps the segments of different months.'],
+        notes: [
+          'Called one after the other; the path itself overlaps the segments of different months. Watching a page',
+          `(performance monitor, error aggregator, counters) takes ${number(watching['pageUs']!)} µs, ${watchingPercent.toFixed(3)} % of the path.`,
+        ],
       },
     ],
     figures: found,
     targets: [
       atMost('whole path to JSON.parse', toParse, 3, '×'),
+      atMost('watching a page (monitor, errors, counters), part of its path', watchingPercent, 1, '%'),
       atLeast("whole path, faster than today's way", toToday, 20, '×'),
     ],
   }

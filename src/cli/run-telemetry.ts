@@ -10,7 +10,8 @@ import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import type { RunGauges } from '../monitor/metrics.ts'
-import { RunCounters } from '../monitor/run-counters.ts'
+import { RunObserver, type ObserverOptions } from '../monitor/observer.ts'
+import type { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
@@ -56,8 +57,10 @@ export interface TelemetryContext {
  * {@link RunTelemetry.begin} nothing is written; a command that records nothing never begins one.
  */
 export class RunTelemetry {
-  readonly counters = new RunCounters()
   readonly #context: TelemetryContext
+  readonly #observer: RunObserver
+  /** Problems that were logged and go on. */
+  #told = new Set<string>()
   readonly #steps: RunStep[] = []
   readonly #live = new Map<string, () => unknown>()
   readonly #startedMs = Date.now()
@@ -76,6 +79,31 @@ export class RunTelemetry {
 
   constructor(context: TelemetryContext) {
     this.#context = context
+    this.#observer = new RunObserver({ ...this.#thresholds(), run: context.runId })
+  }
+
+  /** What the run has done so far. */
+  get counters(): RunCounters {
+    return this.#observer.counters
+  }
+
+  #thresholds(): Pick<ObserverOptions, 'performance' | 'errors'> {
+    const { config, logger } = this.#context
+    const { requestSeconds, commitSeconds, burstErrors, burstSeconds, recoverySeconds, ...performance } =
+      config.settings.performance
+    return {
+      performance: {
+        ...performance,
+        operationSeconds: { request: requestSeconds, commit: commitSeconds },
+      },
+      errors: {
+        ...{ burstErrors, burstMs: burstSeconds * 1000, recoveryMs: recoverySeconds * 1000 },
+        onBurst: ({ category, errors, lastMessage }) =>
+          logger.warn({ category, errors }, `burst of ${category} errors, the last: ${lastMessage}`),
+        onRecovery: ({ category, errors }) =>
+          logger.info({ category, errors }, `burst of ${category} errors is over, there were ${errors}`),
+      },
+    }
   }
 
   /**
@@ -137,18 +165,19 @@ export class RunTelemetry {
 
   /** Counts requests and what comes of them. */
   readonly sourceEvents: SourceEvents = {
-    onCall: ({ attempt }) => {
-      this.counters.calls++
-      if (attempt > 1) this.counters.retries++
-    },
+    onCall: ({ path, attempt }) => this.#observer.requested(path, attempt),
     onAnswer: ({ bytes, path, ms }) => {
-      this.counters.bytesFetched += bytes
+      this.#observer.answered(path, bytes)
       this.#metrics?.observeRequest(endpointFamily(path), ms)
     },
     onRows: ({ rows }) => {
       this.counters.rowsFetched += rows
     },
-    onFailure: ({ error }) => void this.counters.countFailure(error),
+    onSuccess: ({ path }) => this.#observer.attempted(endpointFamily(path), true),
+    onFailure: ({ error, path }) => {
+      this.#observer.attempted(endpointFamily(path), false)
+      this.#observer.failed(error, path)
+    },
     onBreaker: ({ endpoint, state, host }) => {
       this.#breakers.set(endpoint, state)
       const level = state === 'open' ? 'warn' : 'info'
@@ -165,8 +194,8 @@ export class RunTelemetry {
       const { date } = calendarOf(dataset.calendar).lastFinished(settledBy(this.#context.now()))
       if (range.to >= date) this.#follows.add(`${dataset.name} ${ticker}`)
     },
-    onItem: (_series, _item, { rows, refused, duplicates }) => {
-      this.counters.rows += rows
+    onItem: ({ ticker }, _item, { rows, refused, duplicates, commitMs }) => {
+      this.#observer.committed(ticker, rows, commitMs)
       this.counters.duplicates += duplicates
       this.counters.countRefused(refused)
     },
@@ -177,10 +206,8 @@ export class RunTelemetry {
 
   /** Counts what a stream records. */
   readonly streamHooks: StreamHooks = {
-    onFlushed: ({ rows }) => {
-      this.counters.rows += rows
-    },
-    onProblem: (_what, error) => void this.counters.countFailure(error),
+    onFlushed: ({ rows, ms }) => this.#observer.committed('stream', rows, ms),
+    onProblem: (what, error) => this.#observer.failed(error, what),
     onSession: () => this.#watchStream(),
     onAlert: ({ kind, severity }) => {
       if (kind === 'stall') this.#stalled = severity === 'warning'
@@ -237,6 +264,9 @@ export class RunTelemetry {
       breakers: Object.fromEntries([...this.#breakers].map(([name, state]) => [name, BREAKER_LEVELS[state]])),
       ...{ budgetRemaining: undefined, budgetLimit: undefined },
       lastSuccessMs: this.#lastSuccessMs,
+      errorBursts: this.#observer.errors.bursts,
+      successRatios: ratiosOf(this.#observer.rates.view()),
+      problems: countBy(this.#observer.performance.problems(performance.now()).map(({ kind }) => kind)),
       exitCode: this.#record?.exitCode ?? undefined,
     }
   }
@@ -261,6 +291,7 @@ export class RunTelemetry {
       steps: this.#steps,
       live: {
         breakers: Object.fromEntries(this.#breakers),
+        ...this.#observer.view(),
         ...Object.fromEntries([...this.#live].map(([name, look]) => [name, look()])),
       },
     }
@@ -271,7 +302,20 @@ export class RunTelemetry {
   }
 
   #refresh(): void {
+    this.#observer.look()
+    this.#tellProblems()
     this.#writing ??= this.#write(this.#presentClean()).finally(() => (this.#writing = undefined))
+  }
+
+  /** Each problem once, for as long as it goes on. */
+  #tellProblems(): void {
+    const problems = this.#observer.performance.problems(performance.now())
+    const keys = problems.map(({ kind, label, operation }) => `${kind} ${label} ${operation}`)
+    problems.forEach(({ kind, label, text }, i) => {
+      if (!this.#told.has(keys[i]!))
+        this.#context.logger.warn({ kind, label }, `performance: ${label}: ${text}`)
+    })
+    this.#told = new Set(keys)
   }
 
   async #write(record: RunRecord): Promise<void> {
@@ -297,4 +341,13 @@ function stateOf(exitCode: ExitCode): RunState {
   if (exitCode === EXIT.ok) return 'ok'
   if (exitCode === EXIT.partial || exitCode === EXIT.budget) return 'partial'
   return exitCode === EXIT.sigint || exitCode === EXIT.sigterm ? 'interrupted' : 'failed'
+}
+
+const ratiosOf = (rates: Readonly<Record<string, { readonly rate: number }>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(rates).map(([endpoint, { rate }]) => [endpoint, rate]))
+
+function countBy(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1
+  return counts
 }

@@ -12,6 +12,12 @@ export interface RunGauges {
   readonly reconnects: number
   /** 0 closed, 1 half open, 2 open; by endpoint. */
   readonly breakers: Readonly<Record<string, number>>
+  /** Bursts of errors since the start. */
+  readonly errorBursts: number
+  /** Part of the newest attempts that went well, by endpoint. */
+  readonly successRatios: Readonly<Record<string, number>>
+  /** Performance problems now, by kind. */
+  readonly problems: Readonly<Record<string, number>>
   readonly budgetRemaining: number | undefined
   readonly budgetLimit: number | undefined
   /** When a run of this command last ended well, UTC epoch milliseconds. */
@@ -111,7 +117,7 @@ const single = (value: number | undefined): readonly Sample[] => (value === unde
 const labelled = (label: string, values: Readonly<Record<string, number>>): readonly Sample[] =>
   Object.entries(values).map(([name, value]) => [{ [label]: name }, value])
 
-function addCounters({ counter }: Parts, { counters, sessionStates }: MetricsOptions): void {
+function addCounters({ counter }: Parts, { counters, gauges, sessionStates }: MetricsOptions): void {
   const one = (name: string, help: string, read: () => number): void =>
     counter(`tapelake_${name}_total`, help, [], () => single(read()))
   one('calls', 'Requests to the vendor, retries included.', () => counters.calls)
@@ -121,6 +127,7 @@ function addCounters({ counter }: Parts, { counters, sessionStates }: MetricsOpt
   one('rows_recorded', 'Rows recorded into the lake.', () => counters.rows)
   one('fetched_bytes', 'Bytes of answers, after decompression.', () => counters.bytesFetched)
   one('quarantined', 'Rows refused and put into quarantine.', () => counters.quarantined)
+  one('error_bursts', 'Bursts of errors of one category.', () => gauges().errorBursts)
   one('duplicates', 'Rows dropped because they had come before.', () => counters.duplicates)
   counter(
     'tapelake_errors_total',
@@ -149,6 +156,15 @@ function addGauges({ gauge }: Parts, { gauges }: MetricsOptions): void {
   one('budget_limit_calls', 'Calls that the window allows.', ({ budgetLimit }) => budgetLimit)
   one('last_success_timestamp_seconds', 'When a run of this command last ended well.', (now) =>
     seconds(now.lastSuccessMs),
+  )
+  gauge(
+    'tapelake_endpoint_success_ratio',
+    'Part of the newest 200 attempts that went well.',
+    ['endpoint'],
+    () => labelled('endpoint', gauges().successRatios),
+  )
+  gauge('tapelake_performance_problems', 'Operations that are too slow now, by kind.', ['kind'], () =>
+    labelled('kind', { overrun: 0, stale: 0, no_data: 0, degraded: 0, ...gauges().problems }),
   )
   gauge(
     'tapelake_breaker_state',

@@ -32,6 +32,7 @@ export class Recording {
   async record(): Promise<ItemResult> {
     const { sessions } = this.#item
     const sink = this.#context.writer.openSink(sessions)
+    let commitMs: number | undefined
     const receipt = await run({
       batches: this.#fetch(this.#item),
       stage: this.#refine(sessions),
@@ -46,9 +47,11 @@ export class Recording {
         await claimLake(this.#context)
         return await this.#verdicts()
       },
+      onCommit: (ms) => (commitMs = ms),
     })
     const { totalRefused: refused, duplicates } = this.#intake
-    return { rows: this.#rowsHeld(receipt), refused, duplicates, restated: receipt.restated }
+    const timing = commitMs === undefined ? {} : { commitMs }
+    return { rows: this.#rowsHeld(receipt), refused, duplicates, restated: receipt.restated, ...timing }
   }
 
   #rowsHeld({ cells }: CommitReceipt): number {

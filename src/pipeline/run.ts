@@ -10,6 +10,8 @@ export interface Route<Settlement, Receipt> {
   readonly onWritten?: (batch: Batch) => void
   /** Called when all rows are in: what to record about them. It may ask for more rows first. */
   readonly settle: () => Promise<Settlement>
+  /** Called with the time that the commit took. */
+  readonly onCommit?: (ms: number) => void
 }
 
 /**
@@ -21,7 +23,11 @@ export async function run<S, R>(route: Route<S, R>): Promise<R> {
   const { sink } = route
   try {
     await pour(route, route.batches)
-    return await sink.commit(await route.settle())
+    const settlement = await route.settle()
+    const startMs = performance.now()
+    const receipt = await sink.commit(settlement)
+    route.onCommit?.(performance.now() - startMs)
+    return receipt
   } catch (error) {
     await sink.abort()
     throw error

@@ -17,6 +17,8 @@ export interface ItemResult {
   readonly duplicates: number
   /** Sessions whose recorded rows gave way to others. */
   readonly restated: readonly Restatement[]
+  /** How long the commit took, milliseconds, where there was one. */
+  readonly commitMs?: number
   /** The failure that ended it, where it could not be recorded. */
   readonly failure?: VendorError
 }

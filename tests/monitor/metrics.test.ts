@@ -12,6 +12,7 @@ import { freshFolder, runCliJson, runHere } from '../support/cli.ts'
 const GAUGES: RunGauges = {
   ...{ durationMs: 1500, queueDepth: 3, streamLagMs: undefined, reconnects: 0, breakers: { aggregates: 2 } },
   ...{ budgetRemaining: 4, budgetLimit: 5, lastSuccessMs: undefined, exitCode: undefined },
+  ...{ errorBursts: 0, successRatios: { aggregates: 0.5 }, problems: { stale: 1 } },
 }
 
 function metricsOf(counters: RunCounters) {
@@ -71,6 +72,9 @@ describe('metrics', () => {
     const samples = samplesIn(text)
     expect(samples.get('tapelake_run_duration_seconds{}')).toBe(1.5)
     expect(samples.get('tapelake_breaker_state{endpoint="aggregates"}')).toBe(2)
+    expect(samples.get('tapelake_endpoint_success_ratio{endpoint="aggregates"}')).toBe(0.5)
+    expect(samples.get('tapelake_performance_problems{kind="stale"}')).toBe(1)
+    expect(samples.get('tapelake_performance_problems{kind="no_data"}')).toBe(0)
     expect(samples.get('tapelake_budget_remaining_calls{}')).toBe(4)
     expect(samples.has('tapelake_stream_lag_seconds{}')).toBe(false)
     expect(samples.has('tapelake_last_success_timestamp_seconds{}')).toBe(false)

@@ -227,6 +227,28 @@ const metrics = z.strictObject({
     .describe('Address on which --metrics-port listens; 0.0.0.0 shows the metrics to everybody.'),
 })
 
+const positiveSeconds = (preset: number) => z.number().positive().default(preset)
+
+const performance = z.strictObject({
+  requestSeconds: positiveSeconds(45).describe('Longest time that one request should take, seconds.'),
+  commitSeconds: positiveSeconds(30).describe('Longest time that one commit should take, seconds.'),
+  hungSeconds: positiveSeconds(180).describe('Seconds after which an operation under way is taken to hang.'),
+  noDataSeconds: positiveSeconds(300).describe(
+    'Seconds without an answer while one is expected, after which that is told.',
+  ),
+  slowdownRatio: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.2)
+    .describe('Part of its speed before, below which reading or writing is told to be slow; 0 = never.'),
+  burstErrors: z.int().min(1).default(10).describe('Errors of one category that make a burst.'),
+  burstSeconds: positiveSeconds(60).describe('Seconds within which they make a burst.'),
+  recoverySeconds: positiveSeconds(120).describe(
+    'Seconds without such an error after which a burst is over.',
+  ),
+})
+
 const health = z.strictObject({
   graceMinutes: z
     .number()
@@ -422,6 +444,7 @@ export const settingsSchema = z.strictObject({
   quality: quality.prefault({}),
   metrics: metrics.prefault({}),
   health: health.prefault({}),
+  performance: performance.prefault({}),
   stream: stream.prefault({}),
 })
 

@@ -103,6 +103,8 @@ export function relayEvents(send: (message: FromWorker) => void): SourceEvents {
     onCall: pass('onCall'),
     onAnswer: pass('onAnswer'),
     onRows: pass('onRows'),
+    onSuccess: pass('onSuccess'),
+    onBreaker: pass('onBreaker'),
     onFailure: pass('onFailure'),
     onRetry: pass('onRetry'),
   }
