@@ -23,6 +23,7 @@ const ENTERS_AT = {
   '@polygon.io/client-js': '^src/sources/polygon/',
   axios: '^src/sources/polygon/',
   bottleneck: '^src/core/rate-limit\\.ts$',
+  ioredis: '^src/core/budget/redis-store\\.ts$',
   commander: '^src/cli/',
   'cli-progress': '^src/cli/',
   'cli-table3': '^src/cli/',

@@ -43,7 +43,7 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
   const opened = await openHistorySource({
     kind: flags.source,
     settings: config.settings,
-    apiKey: config.secrets.polygonApiKey,
+    secrets: config.secrets,
     now,
     events: together(watch.sourceEvents, context.telemetry.sourceEvents),
     patience: context.signals.graceful,

@@ -181,7 +181,7 @@ class Sources {
     if (known) return known
     const { config, now, signals } = this.#context
     const opened = await openHistorySource({
-      ...{ kind, settings: config.settings, apiKey: config.secrets.polygonApiKey, now },
+      ...{ kind, settings: config.settings, secrets: config.secrets, now },
       ...{ events: this.#watch.sourceEvents, patience: signals.graceful },
       caller: { label: `gaps ${series.ticker}`, priority: 'history' },
       onProblem: (text) => this.#context.logger.warn(text),

@@ -61,7 +61,7 @@ async function withMeans<T>(
   const opened = await openHistorySource({
     kind: flags.source,
     settings,
-    apiKey: config.secrets.polygonApiKey,
+    secrets: config.secrets,
     now,
     events: together(sourceLog(logger), telemetry.sourceEvents),
     patience: signals.graceful,

@@ -87,7 +87,7 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
     const opened = await openStreamVendor({
       ...{ kind: flags.source, cluster: wanted.cluster, settings: config.settings },
       ...{
-        apiKey: config.secrets.polygonApiKey,
+        secrets: config.secrets,
         now: context.now,
         events: together(watch.sourceEvents, telemetry.sourceEvents),
       },

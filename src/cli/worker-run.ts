@@ -54,7 +54,7 @@ async function serve(
     relayEvents((message) => port.send(message)),
   )
   const opened = await openHistorySource({
-    ...{ kind, settings, apiKey: secrets.polygonApiKey, now, events, patience: inbox.graceful },
+    ...{ kind, settings, secrets, now, events, patience: inbox.graceful },
     caller: { label: 'backfill-all', priority: 'history' },
     onProblem: (text) => context.logger.warn(text),
   })

@@ -177,6 +177,12 @@ export class BudgetSpentError extends RateLimitError {
   override readonly exitCode: ExitCode = EXIT.budget
 }
 
+/** What shares the account's calls cannot be reached or written; nothing is sent without it. */
+export class BudgetStoreError extends VendorError {
+  override readonly code: string = 'BUDGET_STORE'
+  override readonly category: ErrorCategory = 'network'
+}
+
 /** HTTP 5xx. */
 export class ServerError extends VendorError {
   override readonly code: string = 'SERVER'
@@ -216,13 +222,14 @@ export class AuthenticationError extends VendorError {
 }
 
 /**
- * True for a failure of one request that others need not share. False for a refused key, a spent budget, and for
- * everything that is no failure of the vendor (the disk, an interruption, a program error): these end the run.
+ * True for a failure of one request that others need not share. False for a refused key, a budget that is spent or
+ * out of reach, and for everything that is no failure of the vendor (the disk, an interruption, a program error): these end the run.
  */
 export const isRequestFailure = (error: unknown): error is VendorError =>
   error instanceof VendorError &&
   !(error instanceof AuthenticationError) &&
-  !(error instanceof BudgetSpentError)
+  !(error instanceof BudgetSpentError) &&
+  !(error instanceof BudgetStoreError)
 
 export const isPipelineError = (error: unknown): error is PipelineError => error instanceof PipelineError
 

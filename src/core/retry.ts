@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { throwIfAborted } from './abort.ts'
 import { systemClock, type Clock } from './clock.ts'
-import { BudgetSpentError, categoryOf, VendorError, type ErrorCategory } from './errors.ts'
+import { BudgetSpentError, BudgetStoreError, categoryOf, VendorError, type ErrorCategory } from './errors.ts'
 
 const MINUTE_MS = 60_000
 /** A vendor counts its minutes by its own clock: knock a moment after the turn. */
@@ -166,13 +166,17 @@ function retryWaitMs(
   nowMs: number,
   chance: number,
 ): number | undefined {
-  if (failed > policy.retries || error instanceof BudgetSpentError) return undefined
+  if (failed > policy.retries || isAboutBudget(error)) return undefined
   const askedMs = error instanceof VendorError ? error.retryAfterSeconds : undefined
   if (askedMs !== undefined) return askedMs * 1000 > MAX_RETRY_AFTER_MS ? undefined : askedMs * 1000
   if (policy.fallback === 'next-minute') return MINUTE_MS - (nowMs % MINUTE_MS) + MINUTE_MARGIN_MS
   const fullMs = Math.min(policy.maxMs, policy.baseMs * policy.factor ** (failed - 1))
   return fullMs * (1 - policy.jitter * chance)
 }
+
+/** The budget has waited already. */
+const isAboutBudget = (error: unknown): boolean =>
+  error instanceof BudgetSpentError || error instanceof BudgetStoreError
 
 function withAttempts(error: unknown, attempts: number): unknown {
   if (attempts > 1 && error instanceof Error) error.message += ` (after ${attempts} attempts)`

@@ -11,8 +11,9 @@ import {
 } from '../core/budget/contract.ts'
 import { openFileStore } from '../core/budget/file-store.ts'
 import { lazyStore } from '../core/budget/lazy-store.ts'
+import { openRedisStore } from '../core/budget/redis-store.ts'
 import { createSharedLimiter } from '../core/budget/shared-limiter.ts'
-import type { Settings } from '../core/config/index.ts'
+import type { Secrets, Settings } from '../core/config/index.ts'
 import { messageOf } from '../core/errors.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import { claimsFolder, makePrivateFolder } from '../lake/owner-lock.ts'
@@ -22,8 +23,8 @@ import { accountScope } from '../sources/polygon/socket/hosts.ts'
 /** Whose budget it is. */
 export interface BudgetAccount {
   readonly settings: Settings
-  /** Only a hash of it is ever written. */
-  readonly apiKey: string
+  /** The key, of which only a hash is ever written, and where the Redis server is, if one shares the budget. */
+  readonly secrets: Secrets
 }
 
 /** Who spends it, and on what. */
@@ -44,9 +45,9 @@ export interface OpenBudgetOptions extends BudgetAccount {
 const LEASE_MARGIN_MS = 5_000
 
 /**
- * The budget of the account that `apiKey` belongs to: one for all processes of this user on this machine, whatever
- * their data directory. Where the shared place cannot be used each process keeps the limit by itself, and
- * `onProblem` is told.
+ * The budget of the account that the key belongs to: one for all processes of this user on this machine, whatever
+ * their data directory; with a Redis server one for all machines that use the same server. Where the shared place on
+ * this machine cannot be used each process keeps the limit by itself, and `onProblem` is told.
  */
 export async function openBudget(options: OpenBudgetOptions): Promise<RateLimiter> {
   const { caller, onProblem } = options
@@ -83,6 +84,8 @@ export interface BudgetView {
     readonly remaining: number
     readonly renewsAt: string
   } | null
+  /** Who shares it: the processes of this user on this machine, or all machines with the same Redis server. */
+  readonly shared: 'machine' | 'redis'
   /** Processes with calls in the window or in line, who used most first. */
   readonly byProcess: readonly ProcessShare[]
 }
@@ -90,7 +93,7 @@ export interface BudgetView {
 /**
  * Reads the budget of an account; nothing is spent or changed.
  *
- * @throws {DiskError} when the shared place cannot be read
+ * @throws {DiskError | NetworkError} when the shared place cannot be read
  */
 export async function readBudget(account: BudgetAccount): Promise<BudgetView> {
   const { callsPerMinute: limit, windowMs, callsPerDay } = termsOf(account.settings)
@@ -117,6 +120,7 @@ export async function readBudget(account: BudgetAccount): Promise<BudgetView> {
               renewsAt: new Date(dayEndMs(nowMs)).toISOString(),
             }
           : null,
+      shared: account.secrets.budgetRedisUrl === undefined ? 'machine' : 'redis',
       byProcess,
     }
   } finally {
@@ -140,22 +144,25 @@ async function openStore(
   onProblem: (error: unknown) => void,
 ): Promise<BudgetStore> {
   const terms = termsOf(account.settings)
+  const name = nameOf(account)
+  const { budgetRedisUrl: url } = account.secrets
+  const client = await thisProcess(label)
+  if (url !== undefined) return await openRedisStore({ url, account: name, terms, client, hasEnded })
   const folder = claimsFolder()
-  const path = join(folder, fileName(account))
+  const path = join(folder, `budget-${name}.sqlite`)
   const open = async (): Promise<BudgetStore> => {
     await makePrivateFolder(folder)
-    return await openFileStore({ path, terms, client: await thisProcess(label), hasEnded })
+    return await openFileStore({ path, terms, client, hasEnded })
   }
   if (terms.callsPerMinute > 0 || terms.callsPerDay > 0) return await open()
   return lazyStore({ path, open, onProblem })
 }
 
-function fileName({ settings, apiKey }: BudgetAccount): string {
+/** Tells accounts apart without naming the key. */
+function nameOf({ settings, secrets }: BudgetAccount): string {
   const scope = accountScope(settings.sources.polygon.restUrl)
-  const hash = createHash('sha256')
-    .update(JSON.stringify(['budget', scope, apiKey]))
-    .digest('hex')
-  return `budget-${hash.slice(0, 32)}.sqlite`
+  const parts = ['budget', scope, secrets.polygonApiKey ?? '']
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
 }
 
 async function thisProcess(label: string): Promise<BudgetClient> {

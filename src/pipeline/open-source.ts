@@ -1,4 +1,4 @@
-import type { Settings } from '../core/config/index.ts'
+import type { Secrets, Settings } from '../core/config/index.ts'
 import { AuthenticationError } from '../core/errors.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import type { HistorySource } from '../sources/history.ts'
@@ -13,7 +13,7 @@ export type SourceName = (typeof SOURCE_NAMES)[number]
 export interface OpenSourceOptions {
   readonly kind: SourceName
   readonly settings: Settings
-  readonly apiKey: string | undefined
+  readonly secrets: Secrets
   /** The present instant, UTC epoch milliseconds. */
   readonly now: () => number
   readonly events?: SourceEvents
@@ -43,7 +43,8 @@ export async function openHistorySource(options: OpenSourceOptions): Promise<Ope
 }
 
 async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
-  const { settings, apiKey } = options
+  const { settings, secrets } = options
+  const apiKey = secrets.polygonApiKey
   if (apiKey === undefined) {
     throw new AuthenticationError('no API key: POLYGON_API_KEY (or MASSIVE_API_KEY) is not set', {
       hint: 'Set it in the environment or in .env, or record synthetic data with --source simulator.',
@@ -53,7 +54,7 @@ async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
   return await openSourceAt(options, {
     baseUrl: polygon.restUrl,
     apiKey,
-    limiter: await openBudget({ ...options, apiKey }),
+    limiter: await openBudget(options),
   })
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { loadConfig, type Settings } from '../../src/core/config/index.ts'
+import { loadConfig, Secrets, type Settings } from '../../src/core/config/index.ts'
 import { openBudget, readBudget, type BudgetCaller } from '../../src/pipeline/budget.ts'
 import { urgencyOf } from '../../src/pipeline/urgency.ts'
 import { equityBars1m } from '../../src/market/datasets/equity-bars.ts'
@@ -10,6 +10,7 @@ import { killHard, startOther } from '../support/holder.ts'
 
 const never = new AbortController().signal
 const apiKey = 'Secret0Key1Of2Tests3'
+const secrets = new Secrets(apiKey)
 const caller: BudgetCaller = { label: 'backfill SPY', priority: 'history' }
 const nothing = async () => undefined
 let folder: string
@@ -42,15 +43,15 @@ function settingsWith(given: Readonly<Record<string, number | string>> = {}): Se
 describe('the budget of an account', () => {
   test('is one for all who use its key, and shows what is left and who used it', async () => {
     const settings = settingsWith({ calls: 5, day: 100 })
-    const one = await openBudget({ settings, apiKey, caller })
+    const one = await openBudget({ settings, secrets, caller })
     const two = await openBudget({
-      ...{ settings, apiKey, caller: { label: 'stream QQQ', priority: 'repair' } },
+      ...{ settings, secrets, caller: { label: 'stream QQQ', priority: 'repair' } },
     })
     await one.run(nothing, never)
     await one.run(nothing, never)
     await two.run(nothing, never, { priority: 'repair' })
     await Promise.all([one.close(), two.close()])
-    const view = await readBudget({ settings, apiKey })
+    const view = await readBudget({ settings, secrets })
     expect(view).toMatchObject({ limit: 5, used: 3, remaining: 2, window: 60, nextInSeconds: 0, pause: null })
     expect(view.day).toMatchObject({ limit: 100, used: 3, remaining: 97 })
     expect(view.day!.renewsAt).toMatch(/T00:00:00\.000Z$/)
@@ -63,19 +64,19 @@ describe('the budget of an account', () => {
 
   test('is another for another key, and for another vendor', async () => {
     const settings = settingsWith({ calls: 5 })
-    const limiter = await openBudget({ settings, apiKey, caller })
+    const limiter = await openBudget({ settings, secrets, caller })
     await limiter.run(nothing, never)
     await limiter.close()
-    expect(await readBudget({ settings, apiKey })).toMatchObject({ used: 1 })
+    expect(await readBudget({ settings, secrets })).toMatchObject({ used: 1 })
     const sameVendor = settingsWith({ calls: 5, url: 'https://api.massive.com' })
-    expect(await readBudget({ settings: sameVendor, apiKey })).toMatchObject({ used: 1 })
-    expect(await readBudget({ settings, apiKey: `${apiKey}x` })).toMatchObject({ used: 0 })
+    expect(await readBudget({ settings: sameVendor, secrets })).toMatchObject({ used: 1 })
+    expect(await readBudget({ settings, secrets: new Secrets(`${apiKey}x`) })).toMatchObject({ used: 0 })
     const other = settingsWith({ calls: 5, url: 'http://127.0.0.1:9' })
-    expect(await readBudget({ settings: other, apiKey })).toMatchObject({ used: 0 })
+    expect(await readBudget({ settings: other, secrets })).toMatchObject({ used: 0 })
   })
 
   test('never writes the key', async () => {
-    const limiter = await openBudget({ settings: settingsWith({ calls: 5 }), apiKey, caller })
+    const limiter = await openBudget({ settings: settingsWith({ calls: 5 }), secrets, caller })
     await limiter.run(nothing, never)
     await limiter.close()
     const names = readdirSync(folder)
@@ -85,13 +86,13 @@ describe('the budget of an account', () => {
 
   test('without a limit costs nothing and leaves nothing, but a pause holds there too', async () => {
     const settings = settingsWith({ calls: 0 })
-    const free = await openBudget({ settings, apiKey, caller })
+    const free = await openBudget({ settings, secrets, caller })
     await free.run(nothing, never)
     expect(readdirSync(folder)).toEqual([])
-    expect(await readBudget({ settings, apiKey })).toMatchObject({ limit: 0, used: 0, remaining: null })
-    const told = await openBudget({ settings: settingsWith({ calls: 5 }), apiKey, caller })
+    expect(await readBudget({ settings, secrets })).toMatchObject({ limit: 0, used: 0, remaining: null })
+    const told = await openBudget({ settings: settingsWith({ calls: 5 }), secrets, caller })
     await told.pauseFor(400)
-    const view = await readBudget({ settings: settingsWith({ calls: 5 }), apiKey })
+    const view = await readBudget({ settings: settingsWith({ calls: 5 }), secrets })
     expect(view).toMatchObject({ used: 0, remaining: 0 })
     expect(view.pause!.seconds).toBeGreaterThan(0)
     const waits: string[] = []
@@ -107,13 +108,13 @@ describe('the budget of an account', () => {
     const problems: string[] = []
     const onProblem = (text: string) => void problems.push(text)
     const settings = settingsWith({ calls: 2, window: 0.3 })
-    const limiter = await openBudget({ settings, apiKey, caller, onProblem })
+    const limiter = await openBudget({ settings, secrets, caller, onProblem })
     expect(problems).toEqual([expect.stringContaining('keeps the call limit by itself')])
     const startsMs: number[] = []
     const start = async () => void startsMs.push(performance.now())
     await Promise.all([1, 2, 3].map(() => limiter.run(start, never)))
     expect(startsMs[2]! - startsMs[0]!).toBeGreaterThan(295)
-    const free = await openBudget({ settings: settingsWith({ calls: 0 }), apiKey, caller, onProblem })
+    const free = await openBudget({ settings: settingsWith({ calls: 0 }), secrets, caller, onProblem })
     await free.pauseFor(50)
     expect(problems).toHaveLength(2)
     expect(free.estimateMs(1)).toBe(0)
@@ -124,14 +125,15 @@ describe('the budget of an account', () => {
     const settings = settingsWith({ calls: 1, window: 0.5 })
     const victim = await startOther(`
       const { openBudget } = await import('./src/pipeline/budget.ts')
+      const { Secrets } = await import('./src/core/config/index.ts')
       const limiter = await openBudget({
-        settings: ${JSON.stringify(settings)}, apiKey: '${apiKey}', caller: { label: 'victim', priority: 'history' },
+        settings: ${JSON.stringify(settings)}, secrets: new Secrets('${apiKey}'), caller: { label: 'victim', priority: 'history' },
       })
       await limiter.run(() => { console.log('ready'); return new Promise(() => setInterval(() => 0, 1000)) },
         new AbortController().signal)
     `)
-    const limiter = await openBudget({ settings, apiKey, caller })
-    const { byProcess } = await readBudget({ settings, apiKey })
+    const limiter = await openBudget({ settings, secrets, caller })
+    const { byProcess } = await readBudget({ settings, secrets })
     expect(byProcess).toMatchObject([{ pid: victim.pid, label: 'victim', inFlight: 1 }])
     await killHard(victim)
     expect(await limiter.run(async () => 'mine', never)).toBe('mine')

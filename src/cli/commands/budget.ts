@@ -20,14 +20,13 @@ export function register(program: Command, cli: Cli): void {
 
 async function budget(context: RunContext): Promise<void> {
   const { config, out, flags } = context
-  const apiKey = config.secrets.polygonApiKey
-  if (apiKey === undefined) {
+  if (config.secrets.polygonApiKey === undefined) {
     throw new AuthenticationError('no API key: POLYGON_API_KEY (or MASSIVE_API_KEY) is not set', {
       hint: 'A budget belongs to a key: set the one whose budget you want to see.',
     })
   }
   const { readBudget } = await import('../../pipeline/budget.ts')
-  const view = await readBudget({ settings: config.settings, apiKey })
+  const view = await readBudget(config)
   if (flags.json) return out.json('tapelake.budget', 1, view)
   for (const line of linesOf(view)) out.line(line)
   if (view.byProcess.length === 0) return

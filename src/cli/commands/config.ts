@@ -34,7 +34,8 @@ export function register(program: Command, cli: Cli): void {
 
 async function showConfig(context: BareContext, { origin }: { readonly origin: boolean }): Promise<void> {
   const config = await context.loadConfig()
-  const { API_KEY_PATH, settingAt, settingOptions } = await import('../../core/config/index.ts')
+  const { API_KEY_PATH, REDIS_URL_PATH, settingAt, settingOptions } =
+    await import('../../core/config/index.ts')
   const { out, flags } = context
   if (flags.json) {
     const origins = Object.fromEntries([...config.origins].map(([path, { place }]) => [path, place]))
@@ -42,7 +43,7 @@ async function showConfig(context: BareContext, { origin }: { readonly origin: b
     out.json('tapelake.config', 1, {
       configFiles,
       dataDir,
-      settings: withMaskedKey(config),
+      settings: withMaskedSecrets(config),
       ...(origin && { origins }),
     })
     return
@@ -51,7 +52,9 @@ async function showConfig(context: BareContext, { origin }: { readonly origin: b
     path,
     settingAt(config.settings, path),
   ])
-  values.push([API_KEY_PATH, maskedKey(config) ?? undefined])
+  const { polygonApiKey, budgetRedisUrl } = config.secrets
+  values.push([API_KEY_PATH, masked(polygonApiKey) ?? undefined])
+  values.push([REDIS_URL_PATH, masked(budgetRedisUrl) ?? undefined])
   const rows = values
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([path, value]) => [path, shown(value), config.origins.get(path)?.place ?? 'not set'])
@@ -65,11 +68,13 @@ async function showConfig(context: BareContext, { origin }: { readonly origin: b
 
 const shown = (value: unknown) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 
-const maskedKey = ({ secrets }: LoadedConfig) => (secrets.polygonApiKey === undefined ? null : MASKED)
+const masked = (secret: string | undefined) => (secret === undefined ? null : MASKED)
 
-function withMaskedKey(config: LoadedConfig): object {
-  const { sources, ...rest } = config.settings
-  return { ...rest, sources: { ...sources, polygon: { ...sources.polygon, apiKey: maskedKey(config) } } }
+function withMaskedSecrets({ settings, secrets }: LoadedConfig): object {
+  const { sources, ...rest } = settings
+  const budget = { ...sources.polygon.budget, redisUrl: masked(secrets.budgetRedisUrl) }
+  const polygon = { ...sources.polygon, budget, apiKey: masked(secrets.polygonApiKey) }
+  return { ...rest, sources: { ...sources, polygon } }
 }
 
 async function checkConfig(context: BareContext): Promise<void> {

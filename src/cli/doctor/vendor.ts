@@ -30,7 +30,7 @@ export async function checkVendor(config: LoadedConfig, signal: AbortSignal): Pr
   const { polygon } = config.settings.sources
   const { settings, secrets } = config
   const caller = { label: 'doctor', priority: 'discovery' } as const
-  const limiter = await openBudget({ settings, apiKey: secrets.polygonApiKey ?? '', caller })
+  const limiter = await openBudget({ settings, secrets, caller })
   const options: PolygonSourceOptions = {
     baseUrl: polygon.restUrl,
     apiKey: secrets.polygonApiKey,

@@ -87,7 +87,7 @@ export interface BudgetStore {
    * @throws {DiskError | NetworkError} when the store cannot be used; then nothing was granted
    */
   reserve(turn: Turn): Promise<Reply>
-  /** The call of `slot` is over: from now on it leaves the window after its length. */
+  /** The call of `slot` is over: it leaves the window a whole window from now, even where the store forgot it. */
   settle(slot: string): Promise<void>
   /** `turn` does not want to wait any more. */
   leave(turn: Turn): Promise<void>

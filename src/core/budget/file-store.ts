@@ -80,10 +80,12 @@ class FileStore implements BudgetStore {
   }
 
   async settle(slot: string): Promise<void> {
+    // a call whose slot was lost with the file gets a new one
+    const sql = `INSERT INTO slots VALUES (?, ?, ?, ?)
+      ON CONFLICT (id) DO UPDATE SET over = min(over, excluded.over)`
+    const least = CALL_PRIORITIES.length - 1
     await this.#file.change((database) =>
-      database
-        .prepare('UPDATE slots SET over = min(over, ?) WHERE id = ?')
-        .run(this.#clock.monotonicMs(), slot),
+      database.prepare(sql).run(slot, this.#me, least, this.#clock.monotonicMs()),
     )
   }
 

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { sleep, throwIfAborted } from '../abort.ts'
-import { BudgetSpentError, InterruptedError } from '../errors.ts'
+import {
+  BudgetSpentError,
+  BudgetStoreError,
+  InterruptedError,
+  isPipelineError,
+  messageOf,
+} from '../errors.ts'
 import { waitSignal, type CallTurn, type LimiterWait, type RateLimiter } from '../rate-limit.ts'
 import { MAX_RETRY_AFTER_MS } from '../retry.ts'
 import type { BudgetLoad, BudgetStore, BudgetTerms, Reply, Turn } from './contract.ts'
@@ -122,7 +128,7 @@ class SharedLimiter implements RateLimiter {
       try {
         return await this.#store.reserve(turn)
       } catch (error) {
-        if (performance.now() > untilMs) throw error
+        if (performance.now() > untilMs) throw outOfReach(error)
         await this.#sleep(ASK_AGAIN_MS, signal)
       }
     }
@@ -156,6 +162,14 @@ class SharedLimiter implements RateLimiter {
     const done = writing.catch(() => undefined).finally(() => this.#writing.delete(done))
     this.#writing.add(done)
   }
+}
+
+function outOfReach(error: unknown): BudgetStoreError {
+  const hint = isPipelineError(error) ? error.hint : undefined
+  return new BudgetStoreError(`no call can be reserved: ${messageOf(error)}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  })
 }
 
 function daySpent(callsPerDay: number, renewsAtMs: number): BudgetSpentError {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ConfigError } from '../errors.ts'
-import { KEY_NAMES } from './key-names.ts'
+import { KEY_NAMES, REDIS_URL_NAME } from './key-names.ts'
 import { layerOf, type Layer, type ValueOrigin } from './layer.ts'
 import { settingOptions, typed, type SettingOption } from './options.ts'
 import { suggest } from './suggest.ts'
@@ -80,7 +80,8 @@ export function environmentLayer(environment: Environment): Layer {
 }
 
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
-  const long: string[] = [...options.map(({ env }) => env), KEY_NAMES[0], 'TAPELAKE__POLYGON__EQUITIES']
+  const others = [KEY_NAMES[0], REDIS_URL_NAME, 'TAPELAKE__POLYGON__EQUITIES']
+  const long: string[] = [...options.map(({ env }) => env), ...others]
   const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME, NOW_SPEED_NAME]
   for (const [name, { origin }] of environment) {
     if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
@@ -99,17 +100,46 @@ export function keyOfEnvironment(environment: Environment): Variable | undefined
   return variable && { ...variable, value: checkedKey(variable.value, variable.origin.place) }
 }
 
-/** The API key in the file `path`. @throws {ConfigError} when it cannot be read or holds no key */
-export function keyOfFile(path: string, origin: ValueOrigin): Variable {
+/** The address of the Redis server that the environment gives, if any. @throws {ConfigError} when it cannot be one */
+export function redisUrlOfEnvironment(environment: Environment): Variable | undefined {
+  const variable = environment.get(REDIS_URL_NAME)
+  return variable && { ...variable, value: checkedRedisUrl(variable.value, variable.origin.place) }
+}
+
+/** A file that holds a secret and nothing else. */
+interface SecretFile {
+  readonly path: string
+  /** The setting that names it, and where that was set. */
+  readonly setting: string
+  readonly origin: ValueOrigin
+}
+
+/** The API key in a file. @throws {ConfigError} when it cannot be read or holds no key */
+export const keyOfFile = (file: SecretFile): Variable => secretOfFile(file, checkedKey)
+
+/** The address of the Redis server in a file. @throws {ConfigError} when it cannot be read or holds none */
+export const redisUrlOfFile = (file: SecretFile): Variable => secretOfFile(file, checkedRedisUrl)
+
+function secretOfFile(
+  { path, setting, origin }: SecretFile,
+  checked: (text: string, place: string) => string,
+): Variable {
   try {
     const place = `file ${path} (${origin.place})`
-    return { value: checkedKey(readFileSync(path, 'utf8'), place), origin: { ...origin, place } }
+    return { value: checked(readFileSync(path, 'utf8'), place), origin: { ...origin, place } }
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause
-    throw new ConfigError(`${origin.place}: sources.polygon.apiKeyFile: ${(cause as Error).message}`, {
-      cause,
-    })
+    throw new ConfigError(`${origin.place}: ${setting}: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Never shows the address: it may hold a password. */
+function checkedRedisUrl(text: string, place: string): string {
+  const address = text.trim()
+  if (URL.canParse(address) && /^rediss?:$/.test(new URL(address).protocol)) return address
+  throw new ConfigError(`${place}: not the address of a Redis server`, {
+    hint: 'Write it like redis://:password@host:6379/0, or rediss:// for TLS.',
+  })
 }
 
 /** Never shows the key: a key with a stray quote is still most of a key. */

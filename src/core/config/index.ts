@@ -4,6 +4,8 @@ import {
   homeOf,
   keyOfEnvironment,
   keyOfFile,
+  redisUrlOfEnvironment,
+  redisUrlOfFile,
   nowOfEnvironment,
   nowSpeedOfEnvironment,
   readEnvironment,
@@ -42,9 +44,11 @@ export interface LoadConfigOptions {
 /** What is never printed. Shows itself as empty wherever it is logged or serialised. */
 export class Secrets {
   readonly #polygonApiKey: string | undefined
+  readonly #budgetRedisUrl: string | undefined
 
-  constructor(polygonApiKey: string | undefined) {
+  constructor(polygonApiKey: string | undefined, budgetRedisUrl?: string) {
     this.#polygonApiKey = polygonApiKey
+    this.#budgetRedisUrl = budgetRedisUrl
   }
 
   /** The key of the Polygon / Massive account, or undefined where none was given. */
@@ -52,9 +56,17 @@ export class Secrets {
     return this.#polygonApiKey
   }
 
+  /** Where the Redis server is that shares the call budget between machines, password and all; undefined: none. */
+  get budgetRedisUrl(): string | undefined {
+    return this.#budgetRedisUrl
+  }
+
   /** All of them, for a redactor. */
   all(): string[] {
-    return this.#polygonApiKey === undefined ? [] : [this.#polygonApiKey]
+    const url = this.#budgetRedisUrl
+    const password = url === undefined ? '' : new URL(url).password
+    const known = [this.#polygonApiKey, url, password, decodeURIComponent(password)]
+    return known.flatMap((text) => text || [])
   }
 }
 
@@ -78,6 +90,8 @@ export interface LoadedConfig {
 
 /** Dotted path under which {@link LoadedConfig.origins} tells where the API key came from. */
 export const API_KEY_PATH = 'sources.polygon.apiKey'
+/** The same for the address of the Redis server that shares the call budget. */
+export const REDIS_URL_PATH = 'sources.polygon.budget.redisUrl'
 
 /**
  * Settings from flags over the environment (with `.env`) over config files over defaults. Every place is
@@ -102,11 +116,13 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const origins = originsOf(layers)
   const key = findKey(environment, settings, origins, absolute)
   if (key) origins.set(API_KEY_PATH, key.origin)
+  const redisUrl = findRedisUrl(environment, settings, origins, absolute)
+  if (redisUrl) origins.set(REDIS_URL_PATH, redisUrl.origin)
   const { file } = settings.logging
   return {
     settings,
     logFile: file === undefined ? undefined : absolute(file),
-    secrets: new Secrets(key?.value),
+    secrets: new Secrets(key?.value, redisUrl?.value),
     origins,
     dataDir: absolute(settings.paths.data),
     configFiles,
@@ -156,5 +172,19 @@ function findKey(
   const { apiKeyFile } = settings.sources.polygon
   const fromEnvironment = keyOfEnvironment(environment)
   if (fromEnvironment || apiKeyFile === undefined) return fromEnvironment
-  return keyOfFile(absolute(apiKeyFile), origins.get('sources.polygon.apiKeyFile')!)
+  const setting = 'sources.polygon.apiKeyFile'
+  return keyOfFile({ path: absolute(apiKeyFile), setting, origin: origins.get(setting)! })
+}
+
+function findRedisUrl(
+  environment: Environment,
+  settings: Settings,
+  origins: ReadonlyMap<string, ValueOrigin>,
+  absolute: (path: string) => string,
+): Variable | undefined {
+  const { redisUrlFile } = settings.sources.polygon.budget
+  const fromEnvironment = redisUrlOfEnvironment(environment)
+  if (fromEnvironment || redisUrlFile === undefined) return fromEnvironment
+  const setting = 'sources.polygon.budget.redisUrlFile'
+  return redisUrlOfFile({ path: absolute(redisUrlFile), setting, origin: origins.get(setting)! })
 }

@@ -4,3 +4,6 @@ export const KEY_NAMES = [
   'POLYGON_API_KEY',
   'MASSIVE_API_KEY',
 ] as const
+
+/** Environment variable that may hold the address of the Redis server that shares the call budget; with a password. */
+export const REDIS_URL_NAME = 'TAPELAKE__SOURCES__POLYGON__BUDGET__REDIS_URL'

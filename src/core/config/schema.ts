@@ -71,6 +71,11 @@ const budget = z.strictObject({
     .max(86_400)
     .default(60)
     .describe('Length of the window in which callsPerMinute counts; other than 60 for simulators only.'),
+  redisUrlFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('File that holds the address of a Redis server, which shares the budget between machines.'),
 })
 
 const polygon = z

@@ -31,7 +31,8 @@ export async function openStreamVendor(options: OpenVendorOptions): Promise<Open
 }
 
 async function openReal(options: OpenVendorOptions): Promise<OpenedVendor> {
-  const { apiKey, settings } = options
+  const { settings } = options
+  const apiKey = options.secrets.polygonApiKey
   const { restUrl, wsUrl } = settings.sources.polygon
   const opened = await openHistorySource(options)
   if (apiKey === undefined) throw new AuthenticationError('no API key')

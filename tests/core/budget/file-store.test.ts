@@ -181,14 +181,15 @@ describe('the file of a budget', () => {
   test('is missed by those who use it when somebody removes it, and the window counts as spent', async () => {
     const [clock, path] = [new VirtualClock(), freshPath()]
     const [one, two] = [await opened(path, clock), await opened(path, clock)]
-    await one.reserve(turn('a'))
+    const under = await one.reserve(turn('a'))
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
     expect(await one.reserve(turn('b'))).toMatchObject({ kind: 'wait', waitMs: WINDOW_MS })
     expect(await two.reserve(turn('c'))).toMatchObject({ kind: 'wait' })
     await clock.sleep(WINDOW_MS + 1, never)
-    const granted = [await one.reserve(turn('b')), await two.reserve(turn('c')), await one.reserve(turn('d'))]
-    expect(granted.map(({ kind }) => kind)).toEqual(['granted', 'granted', 'granted'])
-    expect(await two.reserve(turn('e'))).toMatchObject({ kind: 'wait' })
+    if (under.kind === 'granted') await one.settle(under.slot) // it was on its way all the time, and still counts
+    const granted = [await one.reserve(turn('b')), await two.reserve(turn('c'))]
+    expect(granted.map(({ kind }) => kind)).toEqual(['granted', 'granted'])
+    expect(await two.reserve(turn('d'))).toMatchObject({ kind: 'wait' })
   })
 
   test('that cannot be made is an error that names the way out', async () => {

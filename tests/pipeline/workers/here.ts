@@ -1,6 +1,6 @@
 import { openLake } from '../../../src/lake/index.ts'
 import { equityBars1m } from '../../../src/market/datasets/equity-bars.ts'
-import { loadConfig } from '../../../src/core/config/index.ts'
+import { loadConfig, Secrets } from '../../../src/core/config/index.ts'
 import { openHistorySource } from '../../../src/pipeline/open-source.ts'
 import { planSeries, type SeriesPlan } from '../../../src/pipeline/plan.ts'
 import type { BackfillAllOptions } from '../../../src/pipeline/workers/backfill-all.ts'
@@ -72,7 +72,7 @@ export function workerHere(root: string, own = { graceful: never(), immediate: n
   const serve = async (): Promise<void> => {
     const inbox = new WorkerInbox({ port, ...own, onReload: () => undefined })
     const opened = await openHistorySource({
-      ...{ kind: 'simulator', settings: settings(), apiKey: undefined, now: () => NOW_MS },
+      ...{ kind: 'simulator', settings: settings(), secrets: new Secrets(undefined), now: () => NOW_MS },
       caller: { label: 'test', priority: 'history' },
       ...{ patience: inbox.graceful, events: relayEvents(port.send) },
     })
