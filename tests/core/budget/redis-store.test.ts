@@ -67,11 +67,11 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
       for (let i = 0; i < count; i++) await limiter.run(ask, never, { priority: 'repair' })
     }
     await calls(4)
-    await killHard(victims[0]!)
+    await killHard(victims[0])
     await calls(4)
     await admin.flushall()
     await calls(4)
-    await killHard(victims[1]!)
+    await killHard(victims[1])
     await calls(8)
     const { worstMinuteCalls, refusedByRateLimit, calls: total } = simulator.stats()
     await simulator.close()
