@@ -31,7 +31,6 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
     for (const store of opened.splice(0)) await store.close()
   })
 
-  /** Another machine. The first one of an account waits a window: the server knows nothing yet. */
   async function machine(given: Partial<BudgetTerms> = {}, label = 'machine', url = server.url) {
     const terms = termsOf({ windowMs: WINDOW_MS, ...given })
     const hasEnded = () => Promise.resolve(label === 'coroner')
@@ -39,10 +38,14 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
     opened.push(store)
     return { store, limiter: createSharedLimiter({ store, terms }) }
   }
-  const freshAccount = () => (account = `account-${Math.random()}`)
+  /** The first call of an account that the server does not know waits a window. */
+  async function freshAccount(isKnown = true) {
+    account = `account-${Math.random()}`
+    if (isKnown) await admin.hset(`tapelake:{${account}}:state`, 'known', 1)
+  }
 
   test('is kept while clients are killed and the server is flushed, as the vendor counts it', async () => {
-    freshAccount()
+    await freshAccount(false)
     const simulator = await startSimulator({ callsPerMinute: 6, rateWindowMs: WINDOW_MS })
     const ask = async () => {
       await fetch(`${simulator.url}/v1/marketstatus/now?apiKey=any`).then((answer) => answer.text())
@@ -83,12 +86,11 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('is one for several machines: who used it, who waits, and the most urgent first', async () => {
-    freshAccount()
-    const [one, two] = [
-      await machine({ callsPerMinute: 2 }, 'one'),
-      await machine({ callsPerMinute: 2 }, 'two'),
-    ]
+    await freshAccount()
+    const given = { callsPerMinute: 2, windowMs: 1500 }
+    const [one, two] = [await machine(given, 'one'), await machine(given, 'two')]
     await one.limiter.run(nothing, never)
+    await sleep(200, never)
     await two.limiter.run(nothing, never, { priority: 'today' })
     const order: string[] = []
     const running: Promise<void>[] = []
@@ -120,7 +122,7 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('pauses everybody, limit or none, and a call that is given up leaves the line', async () => {
-    freshAccount()
+    await freshAccount()
     const [told, free] = [await machine(), await machine({ callsPerMinute: 0 })]
     await told.limiter.run(nothing, never)
     await told.limiter.pauseFor(300)
@@ -139,7 +141,7 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('ends when the calls of the day are used up', async () => {
-    freshAccount()
+    await freshAccount()
     const { limiter, store } = await machine({ callsPerMinute: 0, callsPerDay: 1 })
     await limiter.run(nothing, never)
     await expect(limiter.run(nothing, never)).rejects.toThrow(BudgetSpentError)
@@ -147,7 +149,7 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('gets the calls of a dead process of this machine back after a window', async () => {
-    freshAccount()
+    await freshAccount()
     const dead = await machine({ callsPerMinute: 1 }, 'dead')
     const granted = dead.limiter.run(() => sleep(60_000, AbortSignal.timeout(1500)), never)
     granted.catch(() => undefined)
@@ -160,7 +162,7 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('does not stall when the clock of the server is set back', async () => {
-    freshAccount()
+    await freshAccount()
     const { limiter } = await machine({ callsPerMinute: 1 })
     await limiter.run(nothing, never)
     const [key, hourMs] = [`tapelake:{${account}}`, 3_600_000]
@@ -176,7 +178,7 @@ describe.skipIf(!hasRedis)('a budget in Redis', () => {
   })
 
   test('that is out of reach ends the run after a window, without the password', async () => {
-    freshAccount()
+    await freshAccount()
     const gone = await startRedis()
     await gone.close()
     const { limiter } = await machine({}, 'lonely', gone.url)
