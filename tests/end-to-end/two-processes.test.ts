@@ -1,0 +1,136 @@
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { calendarOf } from '../../src/market/calendar/index.ts'
+import { invalid, minuteBars, startBarVendor } from '../support/bar-vendor.ts'
+import { freshFolder, runCli, runCliJson, runHere, type CliRun } from '../support/cli.ts'
+import { expectVerified } from '../support/crash/witness.ts'
+import { askDuckDb, unfinishedBelow } from '../support/lake.ts'
+import type { VendorServer } from '../support/vendor-server.ts'
+import { vendorEnv } from './world.ts'
+
+/**
+ * Two processes at once on one lake, pair by pair. By default each command meets another one;
+ * TAPELAKE_ALL_PAIRS=1 runs every pair, each command with itself as well.
+ */
+const ALL = process.env['TAPELAKE_ALL_PAIRS'] === '1'
+
+/** Held from the beginning: one row of the first day is in quarantine, the second day has a version that gave way. */
+const [DAY1, DAY2, DAY3, DAY4] = ['2025-06-02', '2025-06-03', '2025-06-04', '2025-06-05'] as const
+const ROWS_BEFORE = 5
+
+interface Command {
+  /** Arguments; `folder` is the process's own. */
+  readonly args: (folder: string) => readonly string[]
+  /** Rows that it adds to the lake, whoever else is at work. */
+  readonly adds: number
+}
+
+let entry: string
+const COMMANDS = {
+  backfill: {
+    args: () => ['backfill', '--ticker', 'SPY', '--from', DAY3, '--to', DAY3, '--wait', '60'],
+    adds: 3,
+  },
+  import: { args: (folder) => ['import', dayFile(folder), '--wait', '60'], adds: 6 },
+  backup: { args: (folder) => ['backup', join(folder, 'backup')], adds: 0 },
+  compact: { args: () => ['compact', '--keep-days', '1', '--wait', '60'], adds: 0 },
+  verify: { args: () => ['verify', '--deep'], adds: 0 },
+  query: { args: () => ['query', 'SELECT count(*) AS rows FROM equity_bars_1m'], adds: 0 },
+  release: { args: () => ['quarantine', 'release', entry, '--force', '--wait', '60'], adds: 1 },
+} satisfies Record<string, Command>
+type Name = keyof typeof COMMANDS
+
+const NAMES = Object.keys(COMMANDS) as Name[]
+const EVERY = NAMES.flatMap((one, i) => NAMES.slice(i).map((other) => [one, other] as const))
+const FEW = [
+  ['import', 'release'],
+  ['release', 'backup'],
+  ['backup', 'compact'],
+  ['backfill', 'compact'],
+  ['verify', 'import'],
+  ['query', 'release'],
+  ['import', 'import'],
+] as const satisfies readonly (readonly [Name, Name])[]
+
+/** A day file of one day of SPY and one of QQQ. */
+function dayFile(folder: string): string {
+  const lines = [
+    ['SPY', DAY4],
+    ['QQQ', DAY1],
+  ].flatMap(([ticker, date]) =>
+    [0, 1, 2].map(
+      (minute) =>
+        `${ticker},100,10,10,11,9,${calendarOf('XNYS').on(date!)!.openMs + minute * 60_000}000000,7`,
+    ),
+  )
+  const path = join(folder, 'day.csv')
+  writeFileSync(path, `ticker,volume,open,close,high,low,window_start,transactions\n${lines.join('\n')}\n`)
+  return path
+}
+
+let vendor: VendorServer
+let env: Record<string, string>
+let before: string
+beforeAll(async () => {
+  vendor = await startBarVendor({
+    bars: (date) => {
+      const bars = minuteBars(date)
+      return date === DAY1 ? [...bars.slice(0, 2), invalid(bars[2]!)] : bars
+    },
+  })
+  env = vendorEnv(vendor.url)
+  before = freshFolder()
+  const here = (...args: string[]) => runHere([...args, '--data-dir', before], { env })
+  await here('backfill', '--ticker', 'SPY', '--from', DAY1, '--to', DAY2)
+  const folder = freshFolder()
+  const path = dayFile(folder)
+  writeFileSync(
+    path,
+    `ticker,volume,open,close,high,low,window_start,transactions\n${minuteBars(DAY2)
+      .map(({ t }) => `SPY,5,7,7,7,7,${String(t)}000000,1`)
+      .join('\n')}\n`,
+  )
+  expect((await here('import', path, '--force')).code).toBe(0)
+  const list = await runCliJson(['quarantine', 'list', '--data-dir', before], { here: true })
+  entry = (list.document['entries'] as [{ id: string }])[0].id
+})
+afterAll(async () => {
+  await vendor.close()
+})
+
+async function rowsOf(root: string): Promise<number> {
+  const sql = `SELECT count(*)::INTEGER AS rows FROM read_parquet('${root}/lake/**/*.parquet', hive_partitioning = false)`
+  return Number((await askDuckDb(sql))[0]!['rows'])
+}
+
+/** What a pair may end with: the second release of an entry finds it gone. */
+function expectEnded(name: Name, { code, stderr }: CliRun, isTwice: boolean): void {
+  const allowed = isTwice && name === 'release' ? [0, 2] : isTwice && name === 'backup' ? [0, 6] : [0]
+  expect(allowed, `${name}: ${stderr}`).toContain(code)
+}
+
+describe('two processes at once', () => {
+  test.each(ALL ? EVERY : FEW)('%s and %s: both end well, and the lake is whole', async (one, other) => {
+    const root = freshFolder()
+    cpSync(before, root, { recursive: true })
+    const folders = [freshFolder(), freshFolder()] as const
+    const start = (name: Name, folder: string): Promise<CliRun> =>
+      runCli([...COMMANDS[name].args(folder), '--data-dir', root, '--no-progress'], { env })
+    const runs = await Promise.all([start(one, folders[0]), start(other, folders[1])])
+    expectEnded(one, runs[0], one === other)
+    expectEnded(other, runs[1], one === other)
+    const adds = [...new Set<Name>([one, other])].reduce((sum, name) => sum + COMMANDS[name].adds, 0)
+    expect(await rowsOf(root)).toBe(ROWS_BEFORE + adds)
+    expect(await unfinishedBelow(root)).toEqual([])
+    await expectVerified(root)
+    for (const [i, name] of [one, other].entries()) {
+      if (name !== 'backup' || runs[i]!.code !== 0) continue
+      const restored = freshFolder()
+      const { code } = await runHere(['restore', join(folders[i]!, 'backup'), '--data-dir', restored])
+      expect(code).toBe(0)
+      await expectVerified(restored)
+    }
+    rmSync(root, { recursive: true })
+  })
+})
