@@ -7,6 +7,7 @@ import { openBudget, readBudget, type BudgetCaller } from '../../src/pipeline/bu
 import { urgencyOf } from '../../src/pipeline/urgency.ts'
 import { equityBars1m } from '../../src/market/datasets/equity-bars.ts'
 import { killHard, startOther } from '../support/holder.ts'
+import { hasRedis, startRedis } from '../support/redis-server.ts'
 
 const never = new AbortController().signal
 const apiKey = 'Secret0Key1Of2Tests3'
@@ -120,6 +121,29 @@ describe('the budget of an account', () => {
     expect(free.estimateMs(1)).toBe(0)
     await Promise.all([limiter.close(), free.close()])
   })
+
+  test.skipIf(!hasRedis)(
+    'spans machines where there is a Redis server, and leaves nothing on this one',
+    async () => {
+      const server = await startRedis()
+      const far = {
+        settings: settingsWith({ calls: 5, window: 0.3 }),
+        secrets: new Secrets(apiKey, server.url),
+      }
+      const limiter = await openBudget({ ...far, caller })
+      await limiter.run(nothing, never)
+      await limiter.close()
+      expect(readdirSync(folder)).toEqual([])
+      const view = await readBudget(far)
+      await server.close()
+      expect(view).toMatchObject({
+        shared: 'redis',
+        limit: 5,
+        used: 1,
+        byProcess: [{ pid: process.pid, calls: 1 }],
+      })
+    },
+  )
 
   test('gets the calls of a killed process back after the window, not after the lease', async () => {
     const settings = settingsWith({ calls: 1, window: 0.5 })

@@ -10,7 +10,12 @@ import { freshFolder } from '../../support/cli.ts'
 
 const DIR = fileURLToPath(new URL('../../../config/', import.meta.url))
 /** Options that are unset by default: their key stands there without a value. */
-const UNSET = ['logging.file', 'stream.webhookUrlFile', 'sources.polygon.apiKeyFile']
+const UNSET = [
+  'logging.file',
+  'stream.webhookUrlFile',
+  'sources.polygon.apiKeyFile',
+  'sources.polygon.budget.redisUrlFile',
+]
 const FILES = ['settings.yaml', 'sources.yaml', 'sinks.yaml', 'retry_policy.yaml']
 
 function pathsIn(tree: unknown, path = ''): string[] {
