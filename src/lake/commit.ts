@@ -36,14 +36,16 @@ export async function announceCommit(root: string, series: SeriesId, next: Ledge
  * Steps 2 to 5; see {@link announceCommit}.
  *
  * @param staged paths of the segments that have a temporary file, relative to `root`
+ * @param published the ledger that gives way, where the caller knows it: reading a long one takes its time
  */
 export async function publishCommit(
   root: string,
   series: SeriesId,
   next: Ledger,
   staged: readonly string[],
+  published?: Ledger,
 ): Promise<void> {
-  const old = await readLedgerFile(root, series).catch(forgiveDamage)
+  const old = published ?? (await readLedgerFile(root, series).catch(forgiveDamage))
   const dead = supersededSegments(old, next)
   const replaceable = new Set([...staged, ...dead.map(({ path }) => path)])
   await keepVersions(root, series, old, next, replaceable)

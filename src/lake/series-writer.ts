@@ -40,6 +40,8 @@ export class SeriesWriter implements SinkHost {
   readonly options: SeriesWriterOptions
   readonly #lock: Lock
   #ledger: Ledger
+  /** The ledger as the disk has it; no one else writes there. */
+  #published: Ledger
   #queue: Promise<unknown> = Promise.resolve()
   /** What cut off the last commit behind its point of no return. */
   #unpublished: Error | undefined
@@ -48,6 +50,7 @@ export class SeriesWriter implements SinkHost {
     this.options = options
     this.#lock = lock
     this.#ledger = ledger
+    this.#published = ledger
   }
 
   /**
@@ -163,7 +166,8 @@ export class SeriesWriter implements SinkHost {
   async #publish(paths: readonly string[]): Promise<void> {
     const { root, series } = this.options
     try {
-      await publishCommit(root, series, this.#ledger, paths)
+      await publishCommit(root, series, this.#ledger, paths, this.#published)
+      this.#published = this.#ledger
     } catch (error) {
       this.#unpublished = error instanceof Error ? error : new Error(messageOf(error))
       throw error

@@ -18,6 +18,8 @@ export interface DuckDbOptions {
 export interface DuckDbInstance {
   readonly duckdb: DuckDbModule
   readonly instance: DuckDb.DuckDBInstance
+  /** Gives memory that is free but still held back to the system. */
+  trim(): Promise<void>
   close(): Promise<void>
 }
 
@@ -40,7 +42,23 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbInstance
   const connection = await instance.connect()
   await connection.run(`SET GLOBAL TimeZone = 'UTC'`)
   connection.closeSync()
-  return { duckdb, instance, close: () => closeDuckDb(instance, spillFolder) }
+  return { duckdb, instance, trim: () => trim(instance), close: () => closeDuckDb(instance, spillFolder) }
+}
+
+/**
+ * DuckDB trims the process's heap, JavaScript's buffers included, when something larger than this setting is
+ * allocated: by default 512 MB, and nothing here is. Set low for a moment, any table does it.
+ */
+async function trim(instance: DuckDb.DuckDBInstance): Promise<void> {
+  const connection = await instance.connect()
+  const setting = 'GLOBAL allocator_bulk_deallocation_flush_threshold'
+  try {
+    await connection.run(`SET ${setting} = '1KiB'`)
+    await connection.run('CREATE OR REPLACE TEMP TABLE trimmed AS SELECT 1 AS one')
+  } finally {
+    await connection.run(`RESET ${setting}`)
+    connection.closeSync()
+  }
 }
 
 async function closeDuckDb(instance: DuckDb.DuckDBInstance, spillFolder: string): Promise<void> {

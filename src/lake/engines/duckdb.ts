@@ -13,6 +13,8 @@ import { sqlPaths } from './sql-text.ts'
 
 /** Most rows of a batch that `read` yields. */
 const BATCH_ROWS = 32 * 2048
+/** After so many segments free memory goes back to the system: it costs some milliseconds, and saves up to 70 MB. */
+const SEGMENTS_PER_TRIM = 4
 
 /** Writes and reads with DuckDB: holds every dataset exactly, works off the main thread. Opened on first use. */
 export class DuckDbEngine implements ParquetEngine {
@@ -20,6 +22,7 @@ export class DuckDbEngine implements ParquetEngine {
   readonly #options: DuckDbOptions
   #opened: Promise<DuckDbInstance> | undefined
   #segments = 0
+  #trimming: Promise<void> = Promise.resolve()
 
   constructor(options: DuckDbOptions) {
     this.#options = options
@@ -36,8 +39,12 @@ export class DuckDbEngine implements ParquetEngine {
   }
 
   async openSegment(options: SegmentOptions): Promise<SegmentWriter> {
-    const { duckdb, instance } = await this.#open()
+    const opened = await this.#open()
+    const { duckdb, instance } = opened
     const table = `segment_${++this.#segments}`
+    if (this.#segments % SEGMENTS_PER_TRIM === 0) {
+      this.#trimming = this.#trimming.then(() => opened.trim()).catch(() => undefined)
+    }
     try {
       return await new DuckDbSegment(duckdb, await instance.connect(), table, options).open()
     } catch (error) {
@@ -111,6 +118,7 @@ export class DuckDbEngine implements ParquetEngine {
   async close(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
+    await this.#trimming
     await (await opened)?.close()
   }
 }

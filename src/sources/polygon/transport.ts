@@ -8,8 +8,9 @@ import { TimeoutError } from '../../core/errors.ts'
 /** No page of the vendor comes near this; a body that grows beyond it is refused. */
 const MAX_BODY_BYTES = 512 * 1024 * 1024
 
-/** A page of 50,000 bars comes in five of these. */
+/** Pieces in which a body is decompressed that does not say how long it will be, or says something unlikely. */
 const DECOMPRESSED_PIECE_BYTES = 1024 * 1024
+const MAX_ANNOUNCED_BYTES = 32 * 1024 * 1024
 
 /** An HTTP answer of any status, its body whole and decompressed. */
 export interface Answer {
@@ -92,7 +93,18 @@ const DECOMPRESSORS: Readonly<Record<string, (body: Buffer, options: zlib.ZlibOp
 async function decompressed(body: Buffer, encoding: string | undefined): Promise<Buffer> {
   const decompress = DECOMPRESSORS[encoding?.trim().toLowerCase() ?? '']
   if (!decompress || body.length === 0) return body
-  return await decompress(body, { chunkSize: DECOMPRESSED_PIECE_BYTES, maxOutputLength: MAX_BODY_BYTES })
+  const chunkSize = encoding === 'gzip' ? announcedBytes(body) : DECOMPRESSED_PIECE_BYTES
+  return await decompress(body, { chunkSize, maxOutputLength: MAX_BODY_BYTES })
+}
+
+/**
+ * Bytes to make room for. Gzip ends with the length of what it holds, so all of it goes into one piece of memory; of
+ * several parts in one body only the last says so.
+ */
+function announcedBytes(body: Buffer): number {
+  const length = body.length < 4 ? 0 : body.readUInt32LE(body.length - 4)
+  const likely = length <= MAX_ANNOUNCED_BYTES ? length : DECOMPRESSED_PIECE_BYTES
+  return Math.max(likely + 64, 4 * Math.min(body.length, DECOMPRESSED_PIECE_BYTES))
 }
 
 function plainHeaders(headers: object): Record<string, string | undefined> {

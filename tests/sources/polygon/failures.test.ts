@@ -183,6 +183,15 @@ describe('what passes is tried again', () => {
     expect(await rowsOf(sourceAt(server.url), request)).toHaveLength(1)
   })
 
+  test('a compressed answer in several parts is read, the last of them of any length', async () => {
+    const text = JSON.stringify(aggregates(Array.from({ length: 2000 }, (_, i) => wireBar(i + 1))))
+    for (const at of [1, 100, text.length - 1]) {
+      const body = Buffer.concat([gzipSync(text.slice(0, at)), gzipSync(text.slice(at))])
+      const server = await serve([{ headers: { 'content-encoding': 'gzip' }, body }])
+      expect(await rowsOf(sourceAt(server.url), request)).toHaveLength(2000)
+    }
+  })
+
   test('a broken body says where it breaks and how long it was', async () => {
     const { error } = await failure([{ body: '{"results":[{"o":1,}]}' }])
     expect(error).toBeInstanceOf(MalformedError)
