@@ -7,6 +7,7 @@ import type { LiveFeedEvents } from '../sources/polygon/socket/feed-contract.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import type { RunContext } from './context.ts'
 import { formatDuration, plural } from './format.ts'
+import { sourceLog } from './source-log.ts'
 import { openWebhook } from './webhook.ts'
 
 /** Time of day in UTC, to the minute. */
@@ -33,13 +34,8 @@ export class StreamWatch {
     await this.#webhook?.settled()
   }
 
-  readonly sourceEvents: SourceEvents = {
-    onCall: ({ path, attempt }) => this.#context.logger.debug({ path, attempt }, 'request'),
-    onAnswer: (answer) => this.#context.logger.debug(answer, 'answer'),
-    onRetry: ({ error, attempt, waitMs }) => {
-      const when = formatDuration(waitMs)
-      this.#context.logger.warn({ attempt, waitMs }, `${messageOf(error)}; next try in ${when}`)
-    },
+  get sourceEvents(): SourceEvents {
+    return sourceLog(this.#context.logger)
   }
 
   get hooks(): StreamHooks {
@@ -50,7 +46,9 @@ export class StreamWatch {
         this.#note(`recovered ${plural(rows, 'row')} from the journal of an earlier run${torn}`)
       },
       onWaiting: ({ session, waitMs }) =>
-        this.#note(`waiting ${formatDuration(waitMs)} for the extended open of ${session.date}`),
+        this.#note(
+          `waiting ${formatDuration(waitMs)} for the extended open of ${session.date} at ${timeOfDay(session.extendedOpenMs)}`,
+        ),
       onSession: ({ date, extendedCloseMs, earlyClose }) => {
         const early = earlyClose ? ' (early close)' : ''
         this.#note(`recording the session of ${date} until ${timeOfDay(extendedCloseMs)}${early}`)

@@ -122,6 +122,22 @@ describe('a stream that is interrupted', () => {
     expect(await spy.place.rows()).toEqual(await spy.truth())
   })
 
+  test('goes on in its session, and one that ended while nobody was there is settled', async () => {
+    const clock = { fromMs: Date.parse('2025-06-10T13:58:00Z'), sinceTickMs: performance.now(), speed: 1800 }
+    const now = () => clock.fromMs + Math.floor((performance.now() - clock.sinceTickMs) * clock.speed)
+    const spy = await market({ now, publicationDelayMs: 0, env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' } })
+    const part = () => spy.here(REPLAY, { signals: [{ after: /recording the session/, send: 'SIGHUP' }] })
+    const first = await part()
+    expect(first.document.cells).toMatchObject([{ state: 'pending' }])
+    const second = await part()
+    expect(second.document.holes[0]).toMatchObject({ cause: 'restart', from: '2025-06-10T08:00:00.000Z' })
+    Object.assign(clock, { fromMs: Date.parse('2025-06-11T00:30:00Z'), speed: 0 })
+    const last = await spy.here(REPLAY)
+    expect(last).toMatchObject({ code: 0, document: { end: 'session_over', session: DATE, frames: 0 } })
+    expect(last.document.cells).toMatchObject([{ date: DATE, state: 'complete' }])
+    expect(await spy.place.rows()).toEqual(await spy.truth())
+  })
+
   test('twice stops at once; the journal keeps what was received, and the next run has it', async () => {
     const spy = await market({
       ...{ speed: 1200, startOnSubscribe: true, start: '2025-06-10T13:00:00Z' },

@@ -99,6 +99,24 @@ describe.each([
     expect(await unfinishedBelow(root)).toEqual([])
   })
 
+  test('the same rows once more complete a session that was pending, and rewrite no file', async () => {
+    const root = testRoot()
+    await withWriter(root, series, async (writer) => {
+      const sink = writer.openSink([JAN2])
+      await sink.write(batchFor(series, rows(JAN2, 1)))
+      await sink.commit(settle([JAN2], { state: 'pending', reason: 'recorded live, not reconciled' }))
+    })
+    const parquet = (await filesBelow(root)).filter((name) => name.endsWith('.parquet'))
+    const inodes = () => Promise.all(parquet.map(async (name) => (await stat(join(root, name))).ino))
+    const before = await inodes()
+    const receipt = await record(root, { [JAN2]: rows(JAN2, 1) }, series, 'run-2')
+    expect(receipt.cells.get(JAN2)).toMatchObject({ state: 'complete', rows: 3, run: 'run-2' })
+    expect(await inodes()).toEqual(before)
+    await withWriter(root, series, async ({ ledger }) => {
+      expect(ledger.cells[JAN2]).toMatchObject({ state: 'complete', reason: COMPLETE.reason, rows: 3 })
+    })
+  })
+
   test('an answer without rows never takes held rows away', async () => {
     const root = testRoot()
     await record(root, { [JAN2]: rows(JAN2, 1) }, series)

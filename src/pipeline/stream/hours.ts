@@ -22,8 +22,10 @@ export function sessionToday(calendar: ExchangeCalendar, nowMs: number): Session
 }
 
 /** Between two lines of a countdown: a tenth of what is left, a second to ten minutes. */
-const countdownMs = (leftMs: number): number =>
-  Math.min(leftMs, Math.max(1000, Math.min(600_000, leftMs / 10)))
+const countdownMs = (leftMs: number): number => Math.max(1000, Math.min(600_000, leftMs / 10))
+
+/** How often the clock is looked at: it may be set meanwhile, or the machine may have slept. */
+const LOOK_MS = 250
 
 /**
  * Waits until the extended hours of `session` begin.
@@ -37,10 +39,14 @@ export async function waitForOpen(
   onWait: (waitMs: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  let tellAtMs = Infinity
   for (;;) {
     const leftMs = session.extendedOpenMs - now()
     if (leftMs <= 0) return
-    onWait(leftMs)
-    await sleep(countdownMs(leftMs), signal)
+    if (leftMs <= tellAtMs) {
+      onWait(leftMs)
+      tellAtMs = leftMs - countdownMs(leftMs)
+    }
+    await sleep(Math.min(leftMs, LOOK_MS), signal)
   }
 }
