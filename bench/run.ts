@@ -7,6 +7,7 @@ import { runCase, serveBody } from './harness/child.ts'
 import { describeMachine, formatMachine } from './harness/machine.ts'
 import { formatTable, number, verdict, type Table } from './harness/table.ts'
 import { backfill } from './sections/backfill.ts'
+import { custody } from './sections/custody.ts'
 import { fileSize } from './sections/file-size.ts'
 import { kernels } from './sections/kernels.ts'
 import { live } from './sections/live.ts'
@@ -24,6 +25,7 @@ const SECTIONS: Readonly<Record<string, (setup: Setup) => Promise<Report>>> = {
   backfill,
   query,
   live,
+  custody,
 }
 
 const USAGE = `npm run bench [-- [--smoke] [--rounds N] [--only ${Object.keys(SECTIONS).join('|')}]]`

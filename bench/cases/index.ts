@@ -28,5 +28,7 @@ export const CASES: Readonly<Record<string, () => Promise<Case>>> = {
   'segment-file': async () => (await import('./file-size.ts')).segmentFile,
   'row-by-row-file': async () => (await import('./file-size.ts')).rowByRowFile,
   'ledger-query': async () => (await import('./query.ts')).ledgerQuery,
+  'prepare-day-file': async () => (await import('./day-file.ts')).prepareDayFile,
+  'csv-to-parquet': async () => (await import('./day-file.ts')).csvToParquet,
   'glob-query': async () => (await import('./query.ts')).globQuery,
 }
