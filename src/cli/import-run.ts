@@ -31,13 +31,14 @@ export async function importCommand(
   const { dryRun = false } = flags
   const tickers = flags.ticker?.flatMap((text) => text.split(',')).filter((ticker) => ticker !== '')
   const dataset = flags.dataset === undefined ? undefined : datasetCalled(flags.dataset, DATASETS)
-  if (!dryRun) {
-    await checkDataDir(root, settings.disk.minFreeMb)
-    await telemetry.begin({ command: 'import', tickers: tickers ?? [] })
-  }
+  if (!dryRun) await checkDataDir(root, settings.disk.minFreeMb)
   const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })
-  const watch = await ImportWatch.start(context)
+  // A file that is refused is no run: nothing was begun.
+  const begin = async (): Promise<void> => {
+    if (!dryRun) await telemetry.begin({ command: 'import', tickers: tickers ?? [] })
+  }
+  const watch = await ImportWatch.start(context, begin)
   try {
     const result = await importFiles({
       ...{ root, runId: context.runId, engine, compression, rowGroupRows, dataset, tickers, dryRun },
@@ -65,19 +66,28 @@ class ImportWatch {
   rows = 0
   refused = 0
   readonly #context: RunContext
+  readonly #begin: () => Promise<void>
   readonly #progress: Awaited<ReturnType<RunContext['progress']>>
 
-  private constructor(context: RunContext, progress: Awaited<ReturnType<RunContext['progress']>>) {
+  private constructor(
+    context: RunContext,
+    begin: () => Promise<void>,
+    progress: Awaited<ReturnType<RunContext['progress']>>,
+  ) {
     this.#context = context
+    this.#begin = begin
     this.#progress = progress
   }
 
-  static async start(context: RunContext): Promise<ImportWatch> {
-    return new ImportWatch(context, await context.progress({ total: 1, label: 'import' }))
+  static async start(context: RunContext, begin: () => Promise<void>): Promise<ImportWatch> {
+    return new ImportWatch(context, begin, await context.progress({ total: 1, label: 'import' }))
   }
 
   readonly hooks = {
-    onStaged: (series: number): void => this.#progress.setTotal(series),
+    onStaged: async (series: number): Promise<void> => {
+      this.#progress.setTotal(series)
+      await this.#begin()
+    },
     onSeries: (one: SeriesOfImport): void => {
       this.series.push(one)
       for (const { action, rows, refused } of one.sessions) {
@@ -131,6 +141,7 @@ async function report(
     })
   } else if (!flags.json) await print(context, dryRun, series, sums, refused)
   if (ignored.length > 0) out.note(`Columns that nothing was taken from: ${ignored.join(', ')}.`)
+  if (interrupted) out.note('Interrupted. The same import again goes on.')
   if (problem) throw problem
   return EXIT.ok
 }

@@ -272,6 +272,11 @@ describe('a damaged file', () => {
       /w\.csv:5: .*ten/,
     ],
     [
+      'an open quote',
+      () => csv('q.csv', BARS, [...good, `"${good[0]!}`, good[1]!]),
+      /q\.csv:5: a quote that is never closed/,
+    ],
+    [
       'too few values',
       () => csv('few.csv', BARS, [...good, 'A,1,2']),
       /few\.csv:5: 3 values where the header names 8/,

@@ -252,6 +252,7 @@ function csvFault(message: string): { readonly line: string | undefined; readonl
   const line = /CSV Error on Line: (\d+)/.exec(message)?.[1]
   const conversion = /Error when converting column "(.*)"\. (.*)/.exec(message)
   if (conversion) return { line, why: `${conversion[1]}: ${conversion[2]}` }
+  if (/unterminated quote/i.test(message)) return { line, why: 'a quote that is never closed' }
   const shape = /Expected Number of Columns: (\d+) Found: (\d+)/.exec(message)
   if (shape) return { line, why: `${shape[2]} values where the header names ${shape[1]} columns` }
   const said = message

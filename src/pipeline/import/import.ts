@@ -36,7 +36,7 @@ export interface ImportOptions extends SegmentSettings {
 
 export interface ImportHooks {
   /** All files are read and in order. */
-  onStaged?(series: number): void
+  onStaged?(series: number): Promise<void>
   onSeries?(series: SeriesOfImport): void
   onMended?(note: string): void
 }
@@ -78,7 +78,7 @@ export async function importFiles(options: ImportOptions): Promise<ImportResult>
   const scratch = dataPaths(root).scratch
   const rows = await openImportRows(files, { dataset, tickers, scratch, signal: immediate })
   try {
-    options.hooks?.onStaged?.(rows.series.length)
+    await options.hooks?.onStaged?.(rows.series.length)
     const provenance = provenanceOf(rows, options)
     options.engine.assertCanHold(rows.dataset, options.compression)
     if (rows.series.length > 0) await assertFits(options, provenance)
