@@ -13,6 +13,7 @@ import { announce, checkRange, plan, rangeResolver } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
+import { driftOf } from './drift-alert.ts'
 import { shortList } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 
@@ -49,6 +50,7 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
     patience: context.signals.graceful,
     caller: { label: `backfill ${namesOf(seriesOf(flags))}`, priority: 'history' },
     onProblem: (text) => context.logger.warn(text),
+    drift: driftOf(context),
   })
   watch.follow(opened)
   try {

@@ -11,6 +11,7 @@ import { scanGaps } from '../pipeline/gaps/scan.ts'
 import { openHistorySource, type OpenedSource, type SourceName } from '../pipeline/open-source.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
+import { driftOf } from './drift-alert.ts'
 import { printGaps } from './gaps-text.ts'
 import { flagsText, heldText, seriesFilter, type SeriesFlags } from './series-flags.ts'
 
@@ -185,6 +186,7 @@ class Sources {
       ...{ events: this.#watch.sourceEvents, patience: signals.graceful },
       caller: { label: `gaps ${series.ticker}`, priority: 'history' },
       onProblem: (text) => this.#context.logger.warn(text),
+      drift: driftOf(this.#context),
     })
     this.#watch.follow(opened)
     this.#opened.set(kind, opened)

@@ -14,6 +14,7 @@ import { openHistorySource, type SourceName } from '../pipeline/open-source.ts'
 import { snapshotChain, type SnapshotResult } from '../pipeline/snapshot-chain.ts'
 import type { OptionSource, PriceBasis } from '../sources/options.ts'
 import type { RunContext } from './context.ts'
+import { driftOf } from './drift-alert.ts'
 import { formatNumber, plural } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 import { sourceLog } from './source-log.ts'
@@ -67,6 +68,7 @@ async function withMeans<T>(
     patience: signals.graceful,
     caller: { label: `${dataset.name} ${flags.underlying}`, priority: 'discovery' },
     onProblem: (text) => logger.warn(text),
+    drift: driftOf(context),
   })
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })
   try {

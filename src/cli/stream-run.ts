@@ -12,6 +12,7 @@ import { openStreamVendor, type OpenedVendor } from '../pipeline/stream/open-ven
 import { streamSession } from '../pipeline/stream/stream.ts'
 import { accountScope } from '../sources/polygon/socket/hosts.ts'
 import type { RunContext } from './context.ts'
+import { driftOf } from './drift-alert.ts'
 import { shortList } from './format.ts'
 import type { LiveFlags, StreamFlags, StreamOptionsFlags } from './stream-flags.ts'
 import { printStream } from './stream-summary.ts'
@@ -94,6 +95,7 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
       patience: signals.graceful,
       caller: { label: `stream ${namesOf(wanted)}`, priority: 'repair' },
       onProblem: (text) => context.logger.warn(text),
+      drift: driftOf(context),
       play: { fromMs: playFrom(context, wanted), speed: flags.speed ?? 'max' },
     })
     try {

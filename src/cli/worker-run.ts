@@ -8,6 +8,7 @@ import { relayEvents, toWire } from '../pipeline/workers/messages.ts'
 import { parentPort, serveUnits, WorkerInbox, type WorkerPort } from '../pipeline/workers/worker.ts'
 import { BackfillWatch } from './backfill-watch.ts'
 import type { RunContext } from './context.ts'
+import { driftOf } from './drift-alert.ts'
 
 /** Flags of `worker`. */
 export interface WorkerFlags {
@@ -57,6 +58,7 @@ async function serve(
     ...{ kind, settings, secrets, now, events, patience: inbox.graceful },
     caller: { label: 'backfill-all', priority: 'history' },
     onProblem: (text) => context.logger.warn(text),
+    drift: driftOf(context),
   })
   const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
   const engine = createEngine(name, { tempDirectory: dataPaths(root).scratch })

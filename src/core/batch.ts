@@ -64,6 +64,8 @@ export interface Batch {
   readonly origin?: Origin
   /** The JSON text of a row exactly as the source sent it, where that is still at hand. It keeps the answer alive. */
   readonly sentText?: (row: number) => string
+  /** Why none of its rows is to be trusted, where that is so: validation refuses them all. */
+  readonly distrusted?: string
 }
 
 /**

@@ -3,6 +3,8 @@ import { AuthenticationError } from '../core/errors.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { OptionSource } from '../sources/options.ts'
+import type { DriftEntry } from './drift/store.ts'
+import { DriftWatch } from './drift/watch.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import { openBudget, type BudgetCaller } from './budget.ts'
 
@@ -21,6 +23,11 @@ export interface OpenSourceOptions {
   readonly patience?: AbortSignal
   /** Who spends the account's calls, and on what. */
   readonly caller: BudgetCaller
+  /** Where changes of the vendor's fields are noted, and who is told of them; default: nowhere. */
+  readonly drift?: {
+    readonly root: string
+    readonly onAlert: (entries: readonly DriftEntry[]) => Promise<void>
+  }
   /** Something is not as it should be, and the work goes on. */
   readonly onProblem?: (text: string) => void
 }
@@ -88,9 +95,14 @@ export interface Account {
 
 /** The source at `account`, ready to be read. */
 export async function openSourceAt(
-  { kind: name, settings: { sources, retry }, events, patience, caller }: OpenSourceOptions,
+  options: OpenSourceOptions,
   { baseUrl, apiKey, limiter }: Account,
 ): Promise<OpenedSource> {
+  const { kind: name, settings, events, patience, caller } = options
+  const { sources, retry } = settings
+  const drift =
+    options.drift &&
+    (await DriftWatch.open({ ...options.drift, settings: settings.drift, source: name, now: options.now }))
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
   const { createPolygonOptionSource } = await import('../sources/polygon/option-source.ts')
   const { Breakers } = await import('../sources/polygon/breakers.ts')
@@ -107,7 +119,7 @@ export async function openSourceAt(
     priority: caller.priority,
     retryPolicy: retry,
     timeouts: sources.polygon.timeouts,
-    ...(events ? { events } : {}),
+    events: { ...events, ...(drift ? { onPage: drift.onPage } : {}) },
     ...(patience ? { patience } : {}),
   }
   const source = createPolygonSource(account)
@@ -120,6 +132,7 @@ export async function openSourceAt(
       await limiter.close()
       await source.close()
       await optionSource.close()
+      await drift?.close()
     },
   }
 }

@@ -25,6 +25,7 @@ export interface ValidateOptions {
  * Refuses the rows that break a rule of the dataset; the other rows of their batch pass. Each refused
  * row is handed over with the first rule it breaks: `wrong_ticker`, `missing_value` for null in a column
  * that must not be, `count_not_exact` for a 64-bit integer beyond ±2^53, then the dataset's rules in their order.
+ * Of a distrusted batch all rows break the rule `schema_drift`.
  *
  * Shape: columns and row order are kept; a batch without refused rows passes untouched (the same
  *   object), a batch left without rows is not yielded.
@@ -38,7 +39,7 @@ export function validate(dataset: DatasetDefinition, options: ValidateOptions): 
   return async function* validate(batches) {
     for await (const batch of batches) {
       assertFits(dataset, batch)
-      const refusals = findRefusals(checks, batch)
+      const refusals = batch.distrusted === undefined ? findRefusals(checks, batch) : refuseAll(batch)
       if (refusals.length > 0) onRefused(batch, refusals)
       if (refusals.length < batch.length) yield withoutRefused(batch, refusals)
     }
@@ -97,6 +98,12 @@ function findInBlock(checks: readonly Check[], block: Batch): Refusal[] {
   }
   return [...found.values()].sort((a, b) => a.row - b.row)
 }
+
+/** The rule that rows of a distrusted batch break. */
+const DISTRUSTED = 'schema_drift'
+
+const refuseAll = ({ length, distrusted = '' }: Batch): Refusal[] =>
+  Array.from({ length }, (_, row) => ({ row, rule: DISTRUSTED, reason: distrusted }))
 
 function withoutRefused(batch: Batch, refusals: readonly Refusal[]): Batch {
   if (refusals.length === 0) return batch

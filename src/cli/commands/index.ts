@@ -10,6 +10,7 @@ import { register as config } from './config.ts'
 import { register as datasets } from './datasets.ts'
 import { register as discover } from './discover.ts'
 import { register as doctor } from './doctor.ts'
+import { register as drift } from './drift.ts'
 import { register as gaps } from './gaps.ts'
 import { register as health } from './health.ts'
 import { register as help } from './help.ts'
@@ -19,6 +20,7 @@ import { register as quarantine } from './quarantine.ts'
 import { register as quality } from './quality.ts'
 import { register as query } from './query.ts'
 import { register as restore } from './restore.ts'
+import { register as reprocess } from './reprocess.ts'
 import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
@@ -51,6 +53,8 @@ export const COMMANDS: readonly Register[] = [
   restore,
   gaps,
   quality,
+  drift,
+  reprocess,
   budget,
   datasets,
   calendar,

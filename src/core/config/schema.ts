@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { retryPolicySchema } from '../retry.ts'
 import { polygon } from './schema-polygon.ts'
+import { drift, quality } from './schema-trust.ts'
 
 /** Ports of the operating system; 0 lets it choose. */
 const port = z.int().min(0).max(65_535)
@@ -148,51 +149,6 @@ const health = z.strictObject({
     .describe('Minutes after the end of a session before which nobody expects it to be recorded.'),
 })
 
-const share = z.number().positive()
-
-const quality = z.strictObject({
-  alertBelow: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.8)
-    .describe('Score of a session below which `quality` gives an alert.'),
-  readMin: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .describe('Score below which `query` refuses to read a session; 0 = none. Also: --min-quality.'),
-  historySessions: z
-    .int()
-    .min(5)
-    .max(30)
-    .default(20)
-    .describe('Earlier sessions that tell what volume is usual.'),
-  volumeRatio: share
-    .min(1)
-    .default(20)
-    .describe('How many times the usual volume of a half hour, or which part of it, is out of keeping.'),
-  spikeShare: share
-    .default(0.02)
-    .describe('Smallest move of a price that comes and goes within a bar to count as a spike; 0.02 is 2 %.'),
-  spikeMoves: share.default(25).describe('How many times the typical move of a bar a spike is at least.'),
-  overnightShare: share
-    .default(0.25)
-    .describe('Step from one session to the next that splits and dividends must explain; 0.25 is 25 %.'),
-  staleBars: z
-    .int()
-    .min(2)
-    .default(30)
-    .describe('Bars in a row with one price, although much is traded, that count as stale.'),
-  agreementShare: share
-    .default(0.005)
-    .describe('How far high, low and close may be off those of the daily bar; 0.005 is 0.5 %.'),
-  agreementVolumeShare: share
-    .default(0.1)
-    .describe('How far the volume may be off that of the daily bar; 0.1 is 10 %.'),
-})
-
 const disk = z.strictObject({
   minFreeMb: z
     .int()
@@ -333,6 +289,7 @@ export const settingsSchema = z.strictObject({
   disk: disk.prefault({}),
   versions: versions.prefault({}),
   quality: quality.prefault({}),
+  drift: drift.prefault({}),
   metrics: metrics.prefault({}),
   health: health.prefault({}),
   performance: performance.prefault({}),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Batch } from '../../core/batch.ts'
 import type { Batches } from '../../core/flow.ts'
-import { ConfigError, NotFoundError } from '../../core/errors.ts'
+import { ConfigError, MalformedError, NotFoundError } from '../../core/errors.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { HistoryRequest, HistorySource, Provenance, RequestLimits } from '../history.ts'
 import { requestIdOf } from './failures.ts'
@@ -65,7 +65,11 @@ class PolygonSource implements HistorySource {
     )
     for await (const page of pages) {
       this.#report(page)
-      if (page.table.rows > 0) yield this.#batchOf(request, mapping, page)
+      if (page.table.rows === 0) continue
+      const verdict = this.#events.onPage?.({ ...page, ...request, mapping })
+      if (verdict?.refuse === 'answer') throw new MalformedError(verdict.why, { request: page.path })
+      const batch = this.#batchOf(request, mapping, page)
+      yield verdict ? { ...batch, distrusted: verdict.why } : batch
     }
   }
 
@@ -101,7 +105,7 @@ class PolygonSource implements HistorySource {
     const { next_url: nextUrl, request_id: id } = page.envelope
     const requestId = requestIdOf(answer) ?? id ?? undefined
     const fingerprint = () => fingerprintOf(page.table)
-    return { ...page, path, nextUrl: nextUrl ?? undefined, requestId, fingerprint }
+    return { ...page, path, body: answer.body, nextUrl: nextUrl ?? undefined, requestId, fingerprint }
   }
 
   #batchOf(request: HistoryRequest, mapping: RowMapping, page: SourcePage): Batch {
@@ -119,6 +123,7 @@ class PolygonSource implements HistorySource {
 
 interface SourcePage extends Page {
   readonly path: string
+  readonly body: Buffer
   readonly nextUrl: string | undefined
   readonly requestId: string | undefined
   readonly fingerprint: () => string | undefined

@@ -3,6 +3,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { RateLimiter } from '../../core/rate-limit.ts'
 import type { RetryPolicy } from '../../core/retry.ts'
 import type { BreakerEvent, Breakers } from './breakers.ts'
+import type { DatasetDefinition } from '../../market/dataset.ts'
+import type { RowMapping } from './wire/fields.ts'
+import type { WireTable } from './wire/scan.ts'
 
 /** What the source tells whoever watches it. It logs nothing itself; nothing here ever holds the key. */
 export interface SourceEvents {
@@ -31,10 +34,30 @@ export interface SourceEvents {
   }) => void
   /** A request has to wait for the account's budget before it may start. */
   readonly onWait?: (event: { readonly waitMs: number; readonly reason: 'budget' | 'pause' }) => void
+  /** A page with rows was read; what it returns decides over them. */
+  readonly onPage?: (page: PageEvent) => PageVerdict | undefined
   /** Rows of one answer carried a field that the dataset does not know. */
   readonly onUnknownField?: (event: FieldEvent) => void
   /** Rows of one answer carried values of another type than documented; they became null. */
   readonly onWrongType?: (event: FieldEvent) => void
+}
+
+/** A page of rows, read, before its rows are handed on. */
+export interface PageEvent {
+  readonly dataset: DatasetDefinition
+  readonly ticker: string
+  readonly path: string
+  readonly requestId: string | undefined
+  /** The answer as it was sent. */
+  readonly body: Buffer
+  readonly table: WireTable
+  readonly mapping: RowMapping
+}
+
+/** What is to become of a page: its rows are all refused (`rows`), or the answer as a whole (`answer`). */
+export interface PageVerdict {
+  readonly refuse: 'rows' | 'answer'
+  readonly why: string
 }
 
 export interface AnswerEvent {

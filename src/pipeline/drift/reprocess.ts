@@ -1,0 +1,180 @@
+import { concatBatches, takeRows, type Batch } from '../../core/batch.ts'
+import { collect, compose } from '../../core/flow.ts'
+import { heldRows } from '../../lake/held-rows.ts'
+import { readQuarantine, type QuarantinedRow } from '../../lake/quarantine.ts'
+import type { CellVerdict } from '../../lake/series-contract.ts'
+import { SeriesWriter } from '../../lake/series-writer.ts'
+import type { SegmentSettings } from '../../lake/stage-segment.ts'
+import { readStamp } from '../../lake/stamp.ts'
+import { seriesKeyOf } from '../../market/dataset.ts'
+import { datasetNamed } from '../../market/datasets/index.ts'
+import { sessionDates } from '../../market/session-rows.ts'
+import { mappingOf } from '../../sources/polygon/wire/fields.ts'
+import { readPage, toBatch } from '../../sources/polygon/wire/rows.ts'
+import { dedup } from '../../stages/dedup.ts'
+import { validate } from '../../stages/validate.ts'
+import { dropRawPage, rawPages, type RawPage } from './raw-pages.ts'
+
+/** How a page is to be read, so that a vendor's change is understood. */
+export interface PageFixes {
+  /** What fields are called now → what they stood for. */
+  readonly rename: Readonly<Record<string, string>>
+  /** Take texts that hold a number for the number. */
+  readonly numbers: boolean
+}
+
+export interface ReprocessOptions extends SegmentSettings {
+  readonly root: string
+  readonly runId: string
+  readonly lockWaitMs: number
+  readonly signal: AbortSignal
+  readonly fixes: PageFixes
+  readonly datasets?: readonly string[] | undefined
+  readonly tickers?: readonly string[] | undefined
+}
+
+/** What became of one page. */
+export interface ReprocessedPage {
+  readonly name: string
+  readonly dataset: string
+  readonly ticker: string
+  readonly sessions: readonly string[]
+  /** Rows that are in the lake now. */
+  readonly rows: number
+  /** Rows that still break a rule; where there are any, the page stays. */
+  readonly refused: number
+  readonly reason?: string
+}
+
+/**
+ * Reads the pages that were kept once more and merges their good rows into their sessions. A page of which every row
+ * is good is done with and dropped; what else it left in quarantine goes with it.
+ *
+ * @throws {LockedError} when another process writes a series
+ */
+export async function* reprocess(options: ReprocessOptions): AsyncGenerator<ReprocessedPage> {
+  const { root, datasets, tickers } = options
+  for await (const { name, page } of rawPages(root)) {
+    const wanted = (datasets?.includes(page.dataset) ?? true) && (tickers?.includes(page.ticker) ?? true)
+    if (!wanted) continue
+    const { good, refused, reason } = await readAgain(page, options.fixes)
+    const sessions = good ? await merge(page, good, refused, options) : []
+    if (refused === 0) await dropRawPage(root, name)
+    const { dataset, ticker } = page
+    const why = reason === undefined ? {} : { reason }
+    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, ...why }
+  }
+}
+
+async function readAgain(
+  page: RawPage,
+  fixes: PageFixes,
+): Promise<{ good: Batch | undefined; refused: number; reason: string | undefined }> {
+  const dataset = datasetNamed(page.dataset)
+  const mapping = mappingOf(dataset)!
+  const read = readPage(Buffer.from(fixed(page.body, fixes)), mapping)
+  const { requestId, source, path: request } = page
+  const origin = { source, request, ...(requestId === undefined ? {} : { requestId }) }
+  const batch = toBatch(dataset, mapping, read, page.ticker, origin)
+  let refused = 0
+  let reason: string | undefined
+  const stage = compose(
+    validate(dataset, {
+      ...(seriesKeyOf(dataset) === 'ticker' && { ticker: page.ticker }),
+      onRefused: (_, found) => {
+        refused += found.length
+        reason ??= found[0]?.reason
+      },
+    }),
+    dedup(dataset),
+  )
+  const batches = await collect(stage(once(batch)))
+  return { good: batches.length > 0 ? concatBatches(batches) : undefined, refused, reason }
+}
+
+async function* once(batch: Batch): AsyncGenerator<Batch> {
+  if (batch.length > 0) yield await Promise.resolve(batch)
+}
+
+/** The body with the fields called as they should be. */
+function fixed(body: string, { rename, numbers }: PageFixes): string {
+  if (Object.keys(rename).length === 0 && !numbers) return body
+  const document = JSON.parse(body) as { results?: unknown }
+  const rows = (Array.isArray(document.results) ? document.results : []) as Record<string, unknown>[]
+  document.results = rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [
+        rename[name] ?? name,
+        numbers && typeof value === 'string' && NUMBER.test(value) ? Number(value) : value,
+      ]),
+    ),
+  )
+  return JSON.stringify(document)
+}
+
+const NUMBER = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i
+
+/** Merges `good` into the sessions that it is of; returns them. */
+async function merge(
+  page: RawPage,
+  good: Batch,
+  refused: number,
+  options: ReprocessOptions,
+): Promise<readonly string[]> {
+  const series = { dataset: datasetNamed(page.dataset), ticker: page.ticker }
+  const stamp = await readStamp(options.root)
+  const writer = await SeriesWriter.open(
+    {
+      ...options,
+      series,
+      provenance: () => stamp?.provenance ?? 'real',
+      waitMs: options.lockWaitMs,
+      purpose: `reprocessing of ${page.ticker} ${page.dataset}`,
+    },
+    options.signal,
+  )
+  try {
+    const { dates, codes } = sessionDates(series.dataset, good)
+    const sink = writer.openSink(dates)
+    try {
+      for (const [code, date] of dates.entries()) {
+        for await (const held of heldRows(writer, date)) await sink.write(held)
+        const mine = [...codes.keys()].filter((row) => codes[row] === code)
+        await sink.write(takeRows(good, mine))
+      }
+      const settlement = new Map<string, CellVerdict>()
+      for (const date of dates) settlement.set(date, await verdictOn(page, date, dates, refused, writer))
+      await sink.commit(settlement)
+      return dates
+    } catch (error) {
+      await sink.abort()
+      throw error
+    }
+  } finally {
+    await writer.close()
+  }
+}
+
+/**
+ * A session at the edge of a page that was not the only one may go on in another page: it counts as missing until it is
+ * asked for again, unless it was complete before.
+ */
+async function verdictOn(
+  page: RawPage,
+  date: string,
+  dates: readonly string[],
+  refused: number,
+  writer: SeriesWriter,
+): Promise<CellVerdict> {
+  const { root, series } = writer.options
+  const before = await readQuarantine(root, series, date)
+  const left: readonly QuarantinedRow[] =
+    refused > 0 ? before : before.filter(({ request }) => request !== page.path)
+  const held = writer.ledger.cells[date]
+  const isEdge = date === dates[0] || date === dates.at(-1)
+  const isPart = /"next_url"/.test(page.body) || page.path.includes('cursor=')
+  if (isEdge && isPart && held?.state !== 'complete') {
+    return { state: 'missing', reason: 'only a part of it was reprocessed', refused: left }
+  }
+  return { state: 'complete', reason: `reprocessed from a page of ${page.source}`, refused: left }
+}

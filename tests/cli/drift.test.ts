@@ -1,0 +1,147 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { calm } from '../pipeline/gap-lake.ts'
+import { vendor, vendorEnv } from '../end-to-end/world.ts'
+import type { WireBar } from '../support/bar-vendor.ts'
+import { freshFolder, runCliJson, runHere } from '../support/cli.ts'
+import { startVendorServer } from '../support/vendor-server.ts'
+
+interface Entry {
+  readonly field: string
+  readonly change: string
+  readonly count: number
+  readonly sample: string
+}
+
+const DAY = ['--from', '2025-06-03', '--to', '2025-06-03']
+
+/** A lake of a vendor that does what `change` says to every bar. */
+async function world(change: (bar: WireBar) => Record<string, unknown>) {
+  let isChanged = false
+  const server = await vendor({
+    bars: (date) => (isChanged ? (calm(date).map(change) as WireBar[]) : calm(date)),
+  })
+  const dir = join(freshFolder(), 'data')
+  const base = vendorEnv(server.url)
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    runHere([...args, '--data-dir', dir], { env: { ...base, ...env } })
+  const backfill = (env: Record<string, string> = {}, ...more: string[]) =>
+    run(['backfill', '--ticker', 'SPY', ...DAY, ...more], env)
+  const drift = async (): Promise<Entry[]> => {
+    const { document } = await runCliJson(['drift', '--data-dir', dir], { env: base, here: true })
+    return document['drift'] as Entry[]
+  }
+  await run(['backfill', '--ticker', 'SPY', '--from', '2025-06-02', '--to', '2025-06-02'])
+  expect(await drift()).toEqual([])
+  expect(await run(['drift'])).toMatchObject({ code: 0, stdout: '' })
+  isChanged = true
+  return { dir, run, backfill, drift, server, heal: () => (isChanged = false) }
+}
+
+describe('tapelake drift', () => {
+  test('tells of a renamed field once a day, keeps the answer, and reprocess takes it in once it is understood', async () => {
+    const { dir, run, backfill, drift } = await world(({ v, ...bar }) => ({ ...bar, shares: v }))
+    const hook = await startVendorServer([{ body: {} }])
+    writeFileSync(join(dir, 'hook'), `${hook.url}/x`)
+    const alerting = { TAPELAKE__STREAM__WEBHOOK_URL_FILE: join(dir, 'hook') }
+    const first = await backfill(alerting)
+    expect(first).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('equity_bars_1m.v is now called shares') as string,
+    })
+    await backfill(alerting)
+    expect(hook.requests.length).toBe(1)
+    await hook.close()
+
+    const entries = await drift()
+    expect(entries.find(({ field }) => field === 'v')).toMatchObject({
+      change: 'renamed',
+      to: 'shares',
+      count: 780,
+    })
+    expect(entries.find(({ field }) => field === 'shares')).toMatchObject({ change: 'new', count: 780 })
+    expect(JSON.parse(entries[0]!.sample)).toMatchObject({ shares: expect.any(Number) as number })
+    expect((await run(['drift'])).stdout).toContain('equity_bars_1m.v is now called shares')
+    expect(readdirSync(join(dir, 'raw/drift')).length).toBe(1)
+
+    const before = readFileSync(join(dir, 'ledger/equity_bars_1m/SPY.json'), 'utf8')
+    expect(before).toContain('"quarantined"')
+    expect(await run(['reprocess'])).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('390 rows still refused') as string,
+    })
+    expect(readFileSync(join(dir, 'ledger/equity_bars_1m/SPY.json'), 'utf8')).toBe(before)
+    expect(await run(['reprocess', '--rename', 'shares=v', '--json'])).toMatchObject({ code: 0 })
+    expect(await run(['gaps'])).toMatchObject({ code: 0 })
+    expect(
+      (
+        await run([
+          'query',
+          'SELECT count(*) AS n, min(volume) > 0 AS v FROM equity_bars_1m',
+          '--format',
+          'csv',
+        ])
+      ).stdout,
+    ).toBe('n,v\n780,true\n')
+    expect((await run(['quarantine', 'list'])).stdout).not.toContain('SPY')
+    expect((await run(['reprocess'])).stdout).toBe('No pages are kept.\n')
+    await run(['drift', '--clear'])
+    expect(await drift()).toEqual([])
+  })
+
+  test('goes on where a field is new; a contract of quarantine or freeze refuses rows or the answer', async () => {
+    const { run, backfill, drift, heal } = await world((bar) => ({ ...bar, extra: 'x' }))
+    const frozen = await backfill({ TAPELAKE__DRIFT__FREEZE: 'equity_bars_1m.extra' })
+    expect(frozen.code).not.toBe(0)
+    expect(frozen.stderr + frozen.stdout).toContain('schema drift: equity_bars_1m.extra is new')
+    const refused = await backfill({ TAPELAKE__DRIFT__CONTRACT: 'quarantine' })
+    expect(refused.stdout).toContain('schema_drift')
+    const whole = await backfill()
+    expect(whole).toMatchObject({ code: 0, stdout: expect.stringContaining('390 rows recorded') as string })
+    expect(await drift()).toMatchObject([{ field: 'extra', change: 'new', contract: 'evolve' }])
+    heal()
+    expect((await run(['drift', '--dataset', 'equity_trades'])).stdout).toBe('')
+  })
+
+  test('tells of numbers that come as texts, of nulls, and of other units', async () => {
+    const { run, backfill, drift } = await world(({ v, ...bar }) => ({
+      ...{ ...bar, v: String(v), vw: null, o: Number(bar['o']) * 100, h: Number(bar['h']) * 100 },
+      ...{ l: Number(bar['l']) * 100, c: Number(bar['c']) * 100 },
+    }))
+    await backfill()
+    const entries = await drift()
+    expect(entries.map(({ field, change }) => `${field} ${change}`).sort()).toEqual([
+      'c range',
+      'h range',
+      'l range',
+      'o range',
+      'v retyped',
+      'vw null',
+    ])
+    const found = await run([
+      'query',
+      'SELECT count(*) AS n FROM equity_bars_1m WHERE volume = 0',
+      '--format',
+      'csv',
+    ])
+    expect(found.stdout).toBe('n\n0\n')
+    expect(await run(['reprocess', '--numbers'])).toMatchObject({ code: 0 })
+    const kept = await run(['query', 'SELECT count(*) AS n FROM equity_bars_1m', '--format', 'csv'])
+    expect(kept.stdout).toBe('n\n780\n')
+    expect(await run(['reprocess', '--rename', 'nonsense'])).toMatchObject({ code: 2 })
+  })
+
+  test('keeps no more answers than the settings allow, and stays silent where a vendor leaves out what it may', async () => {
+    const { dir, backfill } = await world((bar) => ({ ...bar, extra: 1 }))
+    await backfill({ TAPELAKE__DRIFT__RAW_PAGES: '0' })
+    await backfill({ TAPELAKE__DRIFT__RAW_MB: '0' }, '--force')
+    expect(() => readdirSync(join(dir, 'raw/drift'))).toThrow()
+    const quiet = await vendor({
+      bars: (date) => calm(date).map(({ n: _n, vw: _vw, ...bar }) => bar),
+    })
+    const at = ['--data-dir', join(freshFolder(), 'data')]
+    await runHere(['backfill', '--ticker', 'SPY', ...DAY, ...at], { env: vendorEnv(quiet.url) })
+    expect((await runHere(['drift', ...at])).stdout).toBe('')
+  })
+})
