@@ -163,6 +163,32 @@ describe('the budget of an account', () => {
     expect(await limiter.run(async () => 'mine', never)).toBe('mine')
     await limiter.close()
   })
+
+  test('goes on without a process that was stopped while it stood in line', async () => {
+    const settings = settingsWith({ calls: 1, window: 1 })
+    const limiter = await openBudget({ settings, secrets, caller })
+    await limiter.run(nothing, never)
+    const sleeper = await startOther(`
+      const { openBudget } = await import('./src/pipeline/budget.ts')
+      const { Secrets } = await import('./src/core/config/index.ts')
+      const limiter = await openBudget({
+        settings: ${JSON.stringify(settings)}, secrets: new Secrets('${apiKey}'),
+        caller: { label: 'sleeper', priority: 'repair' },
+      })
+      const never = new AbortController().signal
+      let told = false
+      const onWait = () => { if (!told) console.log('ready'); told = true }
+      for (;;) await limiter.run(async () => undefined, never, { priority: 'repair', onWait })
+    `)
+    sleeper.kill('SIGSTOP')
+    try {
+      expect(await limiter.run(async () => 'mine', never)).toBe('mine')
+      expect(await limiter.run(async () => 'mine again', never)).toBe('mine again')
+    } finally {
+      await killHard(sleeper)
+      await limiter.close()
+    }
+  })
 })
 
 test('what reaches up to the newest session is more urgent than the past', () => {

@@ -1,8 +1,10 @@
 import { rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { CallPriority } from '../../../src/core/budget/contract.ts'
+import { sleep } from '../../../src/core/abort.ts'
+import type { BudgetStore, CallPriority } from '../../../src/core/budget/contract.ts'
 import { openFileStore } from '../../../src/core/budget/file-store.ts'
+import { createSharedLimiter } from '../../../src/core/budget/shared-limiter.ts'
 import { BudgetSpentError, DiskError, InterruptedError } from '../../../src/core/errors.ts'
 import type { LimiterWait } from '../../../src/core/rate-limit.ts'
 import { VirtualClock } from '../../support/virtual-clock.ts'
@@ -139,6 +141,50 @@ describe('a budget shared by several processes', () => {
     await limiter.close()
     await expect(closed).rejects.toThrow('closed')
     expect(started).toBe(0)
+  })
+
+  test('gives a call back that was granted to a process that was stopped before it could send it', async () => {
+    const terms = termsOf({ leaseMs: 60 })
+    const given: string[] = []
+    let asked = 0
+    const stopped: BudgetStore = {
+      ...{ leave: async () => undefined, pause: async () => undefined, pauseLeftMs: async () => 0 },
+      ...{ load: () => ({ freeInMs: [], pauseMs: 0, waiting: 0 }), close: async () => undefined },
+      read: () => Promise.reject(new Error('not asked for')),
+      settle: async (slot) => void given.push(slot),
+      reserve: async () => {
+        const slot = `slot ${++asked}`
+        if (asked === 1) await sleep(80, never)
+        return { kind: 'granted', slot }
+      },
+    }
+    const limiter = createSharedLimiter({ store: stopped, terms })
+    expect(await limiter.run(async () => [...given], never)).toEqual(['slot 1'])
+    await limiter.close()
+    expect(given).toEqual(['slot 1', 'slot 2'])
+  })
+
+  test('waits for a store that comes back, and ends when it does not', async () => {
+    const terms = termsOf({ windowMs: 700 })
+    let failures = 1
+    const store = {
+      ...{ leave: async () => undefined, pause: async () => undefined, pauseLeftMs: async () => 0 },
+      ...{ load: () => ({ freeInMs: [], pauseMs: 0, waiting: 0 }), close: async () => undefined },
+      read: () => Promise.reject(new Error('not asked for')),
+      settle: async () => undefined,
+      reserve: async () => {
+        if (failures-- > 0) throw new DiskError('no space left')
+        return { kind: 'granted', slot: 'a' } as const
+      },
+    }
+    const limiter = createSharedLimiter({ store, terms })
+    expect(await limiter.run(async () => 'sent', never)).toBe('sent')
+    failures = Infinity
+    const error: unknown = await limiter.run(nothing, never).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'BUDGET_STORE',
+      message: expect.stringContaining('no space left') as string,
+    })
   })
 
   test('tells when calls could start, others in line taken into account', async () => {
