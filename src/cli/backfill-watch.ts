@@ -14,6 +14,7 @@ const WORTH_A_LINE_MS = 5000
 export class BackfillWatch {
   readonly #progress: Progress
   readonly #logger: Logger
+  readonly #source: Logger
   #opened: OpenedSource | undefined
   #calls = 0
   #sessions = 0
@@ -24,7 +25,8 @@ export class BackfillWatch {
 
   private constructor(context: RunContext, progress: Progress) {
     this.#progress = progress
-    this.#logger = context.logger
+    this.#logger = context.logger.child({ component: 'backfill' })
+    this.#source = context.logger.child({ component: 'source' })
   }
 
   static async start(context: RunContext): Promise<BackfillWatch> {
@@ -68,17 +70,17 @@ export class BackfillWatch {
   readonly sourceEvents: SourceEvents = {
     onCall: ({ path, attempt }) => {
       this.#calls++
-      this.#logger.debug({ path, attempt }, 'request')
+      this.#source.debug({ path, attempt }, 'request')
       this.#draw()
     },
-    onAnswer: (answer) => this.#logger.debug(answer, 'answer'),
+    onAnswer: (answer) => this.#source.debug(answer, 'answer'),
     onRetry: ({ error, attempt, waitMs }) => {
-      this.#logger.warn({ attempt, waitMs }, `${messageOf(error)}; next try in ${formatDuration(waitMs)}`)
+      this.#source.warn({ attempt, waitMs }, `${messageOf(error)}; next try in ${formatDuration(waitMs)}`)
     },
     onWait: ({ waitMs, reason }) => {
       const why = reason === 'pause' ? 'the vendor asked to wait' : 'the call limit'
       if (waitMs >= WORTH_A_LINE_MS)
-        this.#logger.info({ waitMs }, `waiting ${formatDuration(waitMs)}: ${why}`)
+        this.#source.info({ waitMs }, `waiting ${formatDuration(waitMs)}: ${why}`)
     },
   }
 

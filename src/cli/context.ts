@@ -1,5 +1,5 @@
 import type { FlagValue, LoadedConfig } from '../core/config/index.ts'
-import type { Logger } from '../core/logger.ts'
+import type { Logger, LogLevel } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
 import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
 import { createProgress, type Progress } from './progress.ts'
@@ -126,6 +126,7 @@ async function loggerFor(
   const { createLogger } = await import('../core/logger.ts')
   return createLogger({
     ...logging,
+    components: componentLevels(logging.components),
     file: logFile,
     pretty: logging.pretty === 'always' || (logging.pretty === 'auto' && stderr.isTTY === true),
     color: wantsColor(stderr, env, flags.color),
@@ -133,6 +134,15 @@ async function loggerFor(
     bindings: { run },
     stream: stderr,
   })
+}
+
+/** `source=debug,stream=info` by component; the settings have checked it. */
+function componentLevels(text = ''): Record<string, LogLevel> {
+  const pairs = text.split(',').flatMap((part) => {
+    const [component = '', level] = part.trim().split('=')
+    return level === undefined ? [] : [[component, level]]
+  })
+  return Object.fromEntries(pairs) as Record<string, LogLevel>
 }
 
 /** The instant, to the second, and a few random letters: unique, and sorts by time. */

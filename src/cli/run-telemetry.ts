@@ -78,7 +78,7 @@ export class RunTelemetry {
   #timer: NodeJS.Timeout | undefined
 
   constructor(context: TelemetryContext) {
-    this.#context = context
+    this.#context = { ...context, logger: context.logger.child({ component: 'monitor' }) }
     this.#observer = new RunObserver({ ...this.#thresholds(), run: context.runId })
   }
 

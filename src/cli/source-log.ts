@@ -7,7 +7,8 @@ import { formatDuration } from './format.ts'
 const WORTH_A_LINE_MS = 5000
 
 /** Log lines about requests, for commands that send a few. */
-export function sourceLog(logger: Logger): SourceEvents {
+export function sourceLog(given: Logger): SourceEvents {
+  const logger = given.child({ component: 'source' })
   return {
     onCall: ({ path, attempt }) => logger.debug({ path, attempt }, 'request'),
     onAnswer: (answer) => logger.debug(answer, 'answer'),

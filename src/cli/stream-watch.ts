@@ -25,7 +25,7 @@ export class StreamWatch {
 
   /** @throws {ConfigError} when the file of the webhook's address cannot be read */
   constructor(context: RunContext) {
-    this.#context = context
+    this.#context = { ...context, logger: context.logger.child({ component: 'stream' }) }
     this.#webhook = openWebhook(context)
   }
 
@@ -50,6 +50,7 @@ export class StreamWatch {
           `waiting ${formatDuration(waitMs)} for the extended open of ${session.date} at ${timeOfDay(session.extendedOpenMs)}`,
         ),
       onSession: ({ date, extendedCloseMs, earlyClose }) => {
+        logger.setBindings({ session: date })
         const early = earlyClose ? ' (early close)' : ''
         this.#note(`recording the session of ${date} until ${timeOfDay(extendedCloseMs)}${early}`)
       },

@@ -1,9 +1,10 @@
 import pino, { type Logger as PinoLogger, type StreamEntry } from 'pino'
-import { ConfigError, messageOf } from './errors.ts'
+import { LogFile } from './log-file.ts'
 import { createRedactor, type Redactor } from './redact.ts'
 
 export type Logger = PinoLogger
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LEVELS)[number]
 
 export interface LoggerOptions {
   /** Least severe line that reaches `stream`. */
@@ -16,6 +17,12 @@ export interface LoggerOptions {
   readonly file?: string | undefined
   /** Least severe line that reaches the file; default info. */
   readonly fileLevel?: LogLevel
+  /** The file is put aside when it reaches this size, MiB; 0: never. */
+  readonly maxFileMb?: number
+  /** Files put aside that are kept. */
+  readonly keepFiles?: number
+  /** Levels of components (child loggers with the field `component`) that differ from the others'. */
+  readonly components?: Readonly<Record<string, LogLevel>>
   /** Takes secrets out of every line. */
   readonly redactor?: Redactor
   /** Fields of every line, e.g. `run`. */
@@ -32,9 +39,13 @@ export interface LoggerOptions {
  */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
   const { level, file, fileLevel = 'info', redactor = createRedactor([]), bindings = {} } = options
+  const { components = {}, maxFileMb = 0, keepFiles = 1 } = options
   const streams: StreamEntry[] = []
-  if (level !== 'silent') streams.push({ level, stream: await lineStream(options) })
-  if (file !== undefined && fileLevel !== 'silent') streams.push({ level: fileLevel, stream: openFile(file) })
+  if (level !== 'silent') streams.push(levelled(await lineStream(options), level, components))
+  if (file !== undefined && fileLevel !== 'silent') {
+    const logFile = new LogFile({ path: file, maxBytes: maxFileMb * 2 ** 20, keep: keepFiles })
+    streams.push(levelled(logFile, fileLevel, components))
+  }
   return pino(
     {
       level: streams.length > 0 ? 'debug' : 'silent',
@@ -52,22 +63,34 @@ export async function createLogger(options: LoggerOptions): Promise<Logger> {
   )
 }
 
+interface LineStream {
+  write(line: string): void
+}
+
+/** `stream` for the lines that are severe enough; a component's own level goes before the general one. */
+function levelled(
+  stream: LineStream,
+  level: Exclude<LogLevel, 'silent'>,
+  components: Readonly<Record<string, LogLevel>>,
+): StreamEntry {
+  if (Object.keys(components).length === 0) return { level, stream }
+  const wants = (line: string): boolean => {
+    const component = /"component":"([a-z]+)"/.exec(line)?.[1] ?? ''
+    const least = components[component] ?? level
+    const given = /^\{"level":"([a-z]+)"/.exec(line)?.[1] as LogLevel | undefined
+    return given === undefined || LEVELS.indexOf(given) >= LEVELS.indexOf(least)
+  }
+  return { level: 'debug', stream: { write: (line: string) => void (wants(line) && stream.write(line)) } }
+}
+
 async function lineStream({ pretty, color = false, stream = process.stderr }: LoggerOptions) {
   if (!pretty) return { write: (line: string) => void stream.write(line) }
   const { prettyFactory } = await import('pino-pretty')
   const prettify = prettyFactory({
     colorize: color,
     translateTime: 'UTC:HH:MM:ss.l',
-    ignore: 'run',
+    ignore: 'run,component,session',
     singleLine: true,
   })
   return { write: (line: string) => void stream.write(prettify(line) ?? line) }
-}
-
-function openFile(file: string) {
-  try {
-    return pino.destination({ dest: file, mkdir: true, sync: true })
-  } catch (cause) {
-    throw new ConfigError(`logging.file: cannot write ${file}: ${messageOf(cause)}`, { cause })
-  }
 }

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { retryPolicySchema } from '../retry.ts'
 import { polygon } from './schema-polygon.ts'
 import { drift, quality } from './schema-trust.ts'
+import { stream } from './schema-stream.ts'
+import { health, logging, metrics, performance } from './schema-watching.ts'
 
 /** Ports of the operating system; 0 lets it choose. */
 const port = z.int().min(0).max(65_535)
@@ -75,22 +77,6 @@ const workers = z.strictObject({
     .describe('Seconds that workers may take to finish what they have in hand before they are killed.'),
 })
 
-const logging = z.strictObject({
-  level: z
-    .enum(['debug', 'info', 'warn', 'error', 'silent'])
-    .default('warn')
-    .describe('Least severe line shown on stderr; -v means info, -vv debug, --quiet error.'),
-  pretty: z
-    .enum(['auto', 'always', 'never'])
-    .default('auto')
-    .describe('Lines for people or JSON lines on stderr; auto = for people on a terminal.'),
-  file: z.string().min(1).optional().describe('File that also gets every line, as JSON; empty = none.'),
-  fileLevel: z
-    .enum(['debug', 'info', 'warn', 'error'])
-    .default('info')
-    .describe('Least severe line written to the file.'),
-})
-
 const simulator = z.strictObject({
   seed: z.int().min(0).default(1).describe('The same seed makes the same market.'),
   port: port.default(0).describe('Port it listens on; 0 = any free one.'),
@@ -109,44 +95,6 @@ const query = z.strictObject({
     .default(1024)
     .describe('Memory that a query may use before it spills to disk, MiB.'),
   threads: z.int().min(0).max(256).default(0).describe('Threads of a query; 0 = one per core.'),
-})
-
-const metrics = z.strictObject({
-  host: z
-    .string()
-    .min(1)
-    .default('127.0.0.1')
-    .describe('Address on which --metrics-port listens; 0.0.0.0 shows the metrics to everybody.'),
-})
-
-const positiveSeconds = (preset: number) => z.number().positive().default(preset)
-
-const performance = z.strictObject({
-  requestSeconds: positiveSeconds(45).describe('Longest time that one request should take, seconds.'),
-  commitSeconds: positiveSeconds(30).describe('Longest time that one commit should take, seconds.'),
-  hungSeconds: positiveSeconds(180).describe('Seconds after which an operation under way is taken to hang.'),
-  noDataSeconds: positiveSeconds(300).describe(
-    'Seconds without an answer while one is expected, after which that is told.',
-  ),
-  slowdownRatio: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.2)
-    .describe('Part of its speed before, below which reading or writing is told to be slow; 0 = never.'),
-  burstErrors: z.int().min(1).default(10).describe('Errors of one category that make a burst.'),
-  burstSeconds: positiveSeconds(60).describe('Seconds within which they make a burst.'),
-  recoverySeconds: positiveSeconds(120).describe(
-    'Seconds without such an error after which a burst is over.',
-  ),
-})
-
-const health = z.strictObject({
-  graceMinutes: z
-    .number()
-    .min(0)
-    .default(120)
-    .describe('Minutes after the end of a session before which nobody expects it to be recorded.'),
 })
 
 const disk = z.strictObject({
@@ -174,91 +122,6 @@ const versions = z.strictObject({
     .min(0)
     .default(5)
     .describe('Days after a session in which late rows are merged into it; later ones go to quarantine.'),
-})
-
-const reconnect = z.strictObject({
-  baseMs: z
-    .int()
-    .min(1)
-    .default(500)
-    .describe('Wait before the first attempt to connect again, milliseconds; it doubles with every failure.'),
-  maxMs: z.int().min(1).default(60_000).describe('Longest wait before an attempt, milliseconds.'),
-  maxConnectionsMs: z
-    .int()
-    .min(1)
-    .default(60_000)
-    .describe('Wait after max_connections at least (another process holds the key), milliseconds.'),
-})
-
-const stream = z.strictObject({
-  fsyncMs: z
-    .int()
-    .min(1)
-    .max(60_000)
-    .default(200)
-    .describe(
-      'What is received is on the disk after this time at the latest, milliseconds: a crash loses no more.',
-    ),
-  flushRows: z
-    .int()
-    .min(1)
-    .default(50_000)
-    .describe('Rows received after which they are committed to the lake.'),
-  flushSeconds: z
-    .number()
-    .positive()
-    .default(30)
-    .describe('Seconds after which rows received are committed to the lake.'),
-  queueFrames: z
-    .int()
-    .min(1)
-    .default(200_000)
-    .describe('Frames that may wait to be read; with more the socket is not read for a while.'),
-  heartbeatMinutes: z.number().positive().default(5).describe('Minutes between two heartbeat lines.'),
-  stallMinutes: z
-    .number()
-    .positive()
-    .default(15)
-    .describe('Minutes without data within regular hours after which an alert is given.'),
-  webhookUrlFile: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('File that holds the URL alerts are posted to as JSON, and nothing else; empty = none.'),
-  webhookTimeoutMs: z
-    .int()
-    .min(1)
-    .default(10_000)
-    .describe('Longest time for one post to the webhook, milliseconds.'),
-  repairDelayMs: z
-    .int()
-    .min(1)
-    .default(10_000)
-    .describe('Wait between two attempts to fetch what was not received, milliseconds.'),
-  publicationSeconds: z
-    .number()
-    .min(0)
-    .default(120)
-    .describe('Seconds after which the REST API has what happened in the market.'),
-  drainSeconds: z
-    .number()
-    .min(0)
-    .default(30)
-    .describe('Longest time to fetch what was not received after an interruption, seconds.'),
-  reconcileSeconds: z
-    .number()
-    .min(0)
-    .default(900)
-    .describe('Longest time to wait for the final rows after the session, seconds.'),
-  replayQuietMs: z
-    .int()
-    .min(1)
-    .default(2000)
-    .describe(
-      'With --ignore-hours: quiet after which the vendor is asked whether the session is over, milliseconds.',
-    ),
-  maxContracts: z.int().min(1).default(1000).describe('Most option contracts on one connection.'),
-  reconnect: reconnect.prefault({}),
 })
 
 const paths = z.strictObject({

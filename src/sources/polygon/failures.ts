@@ -12,6 +12,8 @@ import {
   type VendorError,
   type VendorErrorDetails,
 } from '../../core/errors.ts'
+import type { Batch, Origin } from '../../core/batch.ts'
+import type { Redactor } from '../../core/redact.ts'
 import { parseRetryAfter } from '../../core/retry.ts'
 import type { Answer } from './transport.ts'
 import { WireError } from './wire/cursor.ts'
@@ -68,6 +70,22 @@ export function requestIdOf(answer: Answer): string | undefined {
   if (header) return plainText(header)
   const id = answer.status === 200 ? undefined : errorBody(answer)['request_id']
   return typeof id === 'string' && id !== '' ? plainText(id) : undefined
+}
+
+/** Where rows came from, as the lake keeps it. A vendor that says the key back in its id must not bring it there. */
+export function originOf(
+  source: string,
+  path: string,
+  requestId: string | undefined,
+  { text }: Pick<Redactor, 'text'>,
+): Origin {
+  return { source, request: text(path), ...(requestId === undefined ? {} : { requestId: text(requestId) }) }
+}
+
+/** `batch` whose texts as sent hold no key. */
+export function redacted(batch: Batch, { text }: Pick<Redactor, 'text'>): Batch {
+  const { sentText } = batch
+  return sentText ? { ...batch, sentText: (row) => text(sentText(row)) } : batch
 }
 
 function vendorWords(answer: Answer): string {

@@ -4,7 +4,7 @@ import type { Batches } from '../../core/flow.ts'
 import { ConfigError, MalformedError, NotFoundError } from '../../core/errors.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { HistoryRequest, HistorySource, Provenance, RequestLimits } from '../history.ts'
-import { requestIdOf } from './failures.ts'
+import { originOf, redacted, requestIdOf } from './failures.ts'
 import { Fetcher } from './fetcher.ts'
 import type { PolygonOptions, SourceEvents } from './options.ts'
 import { polygonLimits } from './limits.ts'
@@ -109,9 +109,8 @@ class PolygonSource implements HistorySource {
   }
 
   #batchOf(request: HistoryRequest, mapping: RowMapping, page: SourcePage): Batch {
-    const { path, requestId } = page
-    const origin = { source: this.name, request: path, ...(requestId === undefined ? {} : { requestId }) }
-    return toBatch(request.dataset, mapping, page, request.ticker, origin)
+    const origin = originOf(this.name, page.path, page.requestId, this.#fetcher.redactor)
+    return redacted(toBatch(request.dataset, mapping, page, request.ticker, origin), this.#fetcher.redactor)
   }
 
   #report({ path, table }: SourcePage): void {

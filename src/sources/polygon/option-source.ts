@@ -9,7 +9,7 @@ import { dateToDays, US_PER_MS } from '../../market/time.ts'
 import type { Underlying } from '../../market/underlyings.ts'
 import type { Provenance } from '../history.ts'
 import type { ChainQuery, ContractQuery, OptionSource, UnderlyingPrice } from '../options.ts'
-import { requestIdOf } from './failures.ts'
+import { originOf, redacted, requestIdOf } from './failures.ts'
 import { Fetcher } from './fetcher.ts'
 import type { PolygonOptions, SourceEvents } from './options.ts'
 import { followPages } from './pages.ts'
@@ -137,9 +137,10 @@ class PolygonOptionSource implements OptionSource {
       (answer, here) => {
         const page = readPage(answer.body, listing.mapping)
         const requestId = requestIdOf(answer) ?? page.envelope.request_id ?? undefined
-        const origin = { source: this.name, request: here, ...(requestId === undefined ? {} : { requestId }) }
+        const origin = originOf(this.name, here, requestId, this.#fetcher.redactor)
         const { dataset, mapping, underlying, constants } = listing
-        const batch = withConstants(toBatch(dataset, mapping, page, underlying.symbol, origin), constants)
+        const read = toBatch(dataset, mapping, page, underlying.symbol, origin)
+        const batch = redacted(withConstants(read, constants), this.#fetcher.redactor)
         return { batch, table: page.table, path: here, nextUrl: page.envelope.next_url ?? undefined }
       },
       signal,

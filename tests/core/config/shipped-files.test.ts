@@ -12,6 +12,7 @@ const DIR = fileURLToPath(new URL('../../../config/', import.meta.url))
 /** Options that are unset by default: their key stands there without a value. */
 const UNSET = [
   'logging.file',
+  'logging.components',
   'stream.webhookUrlFile',
   'sources.polygon.apiKeyFile',
   'sources.polygon.budget.redisUrlFile',
