@@ -82,6 +82,7 @@ async function recordAll(
       rowGroupRows,
       nowMs: context.now(),
       force: flags.force ?? false,
+      lateDays: settings.versions.lateDays,
       ...(flags.recheck ? { recheckSessions: settings.versions.recheckSessions } : {}),
       concurrency: settings.backfill.concurrency,
       lockWaitMs: (flags.wait ?? 0) * 1000,

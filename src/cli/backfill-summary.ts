@@ -81,10 +81,12 @@ async function printForPeople(
     outcomes.map((outcome) => seriesRow(outcome, summary)),
     { right: [4, 5] },
   )
-  const { rows, calls, quarantined, duplicates, restated, holes } = summary
+  const { rows, calls, quarantined, duplicates, restated, late, holes } = summary
   const extra = [
     quarantined > 0 ? `${plural(quarantined, 'row')} refused (quarantine)` : '',
     duplicates > 0 ? `${plural(duplicates, 'duplicate')} dropped` : '',
+    late.merged > 0 ? `${plural(late.merged, 'late row')} merged` : '',
+    late.quarantined > 0 ? `${plural(late.quarantined, 'row')} too late (quarantine)` : '',
     restated.length > 0 ? `${plural(restated.length, 'session')} restated` : '',
   ].filter(Boolean)
   out.line([`${plural(rows, 'row')} recorded`, plural(calls, 'call'), ...extra].join(', '))

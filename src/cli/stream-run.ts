@@ -168,6 +168,8 @@ async function recordFrom(
         ...{ sourceName: flags.source, lockWaitMs: LOCK_WAIT_MS },
         provenance: () => vendor.history.provenance,
         onMended: (note) => logger.warn(note),
+        lateDays: config.settings.versions.lateDays,
+        now: context.now,
       },
       // The simulator plays a session of the past: its events tell the time.
       ignoreHours: flags.source === 'simulator' || (flags.ignoreHours ?? false),

@@ -24,6 +24,8 @@ export interface BackfillOptions extends SegmentSettings {
   readonly only?: ReadonlySet<string>
   /** Ask once more for sessions that are held, after each of so many sessions that follow them; see recheck.ts. */
   readonly recheckSessions?: number
+  /** Days after a session within which rows of it that come late are merged; default: they are not looked at. */
+  readonly lateDays?: number
   /** Work items in hand at the same time, at least 1. */
   readonly concurrency: number
   /** How long to wait for another writer of a series, in milliseconds. */
@@ -80,6 +82,8 @@ export interface SeriesOutcome {
   readonly failures: number
   /** Sessions whose recorded rows gave way to others. */
   readonly restated: readonly Restatement[]
+  /** Rows of held sessions that came late: merged into them, or too late and in quarantine. */
+  readonly late?: { readonly merged: number; readonly quarantined: number }
   /** Why sessions were left out, where that is not the reason for all. */
   readonly reasons?: ReadonlyMap<string, string>
   /** Of options: by session that was recorded now. */
@@ -160,6 +164,7 @@ class SeriesRun {
   #failures = 0
   #failuresInARow = 0
   readonly #restated: Restatement[] = []
+  readonly #late = { merged: 0, quarantined: 0 }
   #stopped: string | undefined
   #fatal: Error | undefined
 
@@ -185,6 +190,7 @@ class SeriesRun {
       duplicates: this.#duplicates,
       failures: this.#failures,
       restated: this.#restated,
+      late: this.#late,
       memory: await this.#judge.memory(),
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),
@@ -195,7 +201,9 @@ class SeriesRun {
     if (this.#options.graceful.aborted) this.#stopped ??= INTERRUPTED
     if (this.#stopped !== undefined) return
     try {
+      const { lateDays, nowMs } = this.#options
       const result = await recordItem(item, {
+        ...(lateDays === undefined ? {} : { late: { lateDays, nowMs } }),
         writer: this.#writer,
         source: this.#options.source,
         judge: this.#judge,
@@ -212,11 +220,13 @@ class SeriesRun {
     }
   }
 
-  #count({ rows, refused, duplicates, restated, failure }: ItemResult): void {
+  #count({ rows, refused, duplicates, restated, late, failure }: ItemResult): void {
     this.#rows += rows
     this.#refused += refused
     this.#duplicates += duplicates
     this.#restated.push(...restated)
+    this.#late.merged += late?.merged ?? 0
+    this.#late.quarantined += late?.quarantined ?? 0
     if (failure) this.#failures++
     this.#failuresInARow = failure ? this.#failuresInARow + 1 : 0
     if (failure && this.#failuresInARow >= FAILURES_IN_A_ROW) {

@@ -1,3 +1,4 @@
+import type { LateOptions } from '../lake/late-rows.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
@@ -14,6 +15,8 @@ export interface RecordContext {
   /** Today's date in New York. */
   readonly today: string
   readonly signal: AbortSignal
+  /** What to do with rows of held sessions that come along and that the lake lacks; default: they pass by. */
+  readonly late?: LateOptions
 }
 
 export const NOT_ENTITLED: CellVerdict = {

@@ -7,6 +7,7 @@ import { inRequest } from '../stages/in-request.ts'
 import { validate } from '../stages/validate.ts'
 import { Intake } from './intake.ts'
 import { assertTickerKnown } from './known-ticker.ts'
+import { LateWatch } from './late-watch.ts'
 import type { SessionRange } from './range.ts'
 import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
 import { pour, run } from './run.ts'
@@ -18,6 +19,7 @@ export class Recording {
   readonly #item: WorkItem
   readonly #context: RecordContext
   readonly #intake: Intake
+  readonly #late: LateWatch
   /** Sessions that the plan does not cover. */
   readonly #uncovered = new Set<string>()
 
@@ -26,6 +28,7 @@ export class Recording {
     this.#context = context
     const { series, runId } = context.writer.options
     this.#intake = new Intake(series.dataset, item.sessions, runId)
+    this.#late = new LateWatch(context)
   }
 
   /** Commits the rows together with a verdict on every session. @throws see recordItem */
@@ -51,7 +54,12 @@ export class Recording {
     })
     const { totalRefused: refused, duplicates } = this.#intake
     const timing = commitMs === undefined ? {} : { commitMs }
-    return { rows: this.#rowsHeld(receipt), refused, duplicates, restated: receipt.restated, ...timing }
+    const { merged, quarantined, restated } = await this.#late.settle()
+    return {
+      ...{ rows: this.#rowsHeld(receipt), refused, duplicates, late: { merged, quarantined } },
+      restated: [...receipt.restated, ...restated],
+      ...timing,
+    }
   }
 
   #rowsHeld({ cells }: CommitReceipt): number {
@@ -79,7 +87,10 @@ export class Recording {
     const onRefused = intake.refuse(sessions)
     return compose(
       validate(dataset, { ticker, onRefused }),
-      inRequest(dataset, { from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused }),
+      inRequest(dataset, {
+        ...{ from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused },
+        onPassing: (rows) => this.#late.pass(rows),
+      }),
       dedup(dataset, { onDuplicate: intake.drop }),
     )
   }

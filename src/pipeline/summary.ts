@@ -29,6 +29,8 @@ export interface BackfillSummary {
   readonly duplicates: number
   /** Sessions whose recorded rows gave way to others; the rows before are kept as a version. */
   readonly restated: readonly (Restatement & { readonly dataset: string; readonly ticker: string })[]
+  /** Rows of held sessions that came late: merged into them, or too late and in quarantine. */
+  readonly late: { readonly merged: number; readonly quarantined: number }
   /** Work items that failed, also where an earlier run had recorded their sessions (`--force`). */
   readonly failures: number
   /** Sessions that are not whole but hold rows (options: some contracts failed). */
@@ -51,6 +53,10 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
     restated: outcomes.flatMap(({ series: { dataset, ticker }, restated }) =>
       restated.map((one) => ({ dataset: dataset.name, ticker, ...one })),
     ),
+    late: {
+      merged: outcomes.reduce((sum, { late }) => sum + (late?.merged ?? 0), 0),
+      quarantined: outcomes.reduce((sum, { late }) => sum + (late?.quarantined ?? 0), 0),
+    },
     failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
     partial: sessions.filter(({ state, rows }) => state === 'failed' && rows > 0).length,
     holes: holesIn(sessions),

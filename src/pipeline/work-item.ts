@@ -19,6 +19,8 @@ export interface ItemResult {
   readonly restated: readonly Restatement[]
   /** How long the commit took, milliseconds, where there was one. */
   readonly commitMs?: number
+  /** Rows of sessions held already that came late: merged into them, or too late and in quarantine. */
+  readonly late?: { readonly merged: number; readonly quarantined: number }
   /** The failure that ended it, where it could not be recorded. */
   readonly failure?: VendorError
 }

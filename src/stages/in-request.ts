@@ -10,6 +10,8 @@ export interface InRequestOptions {
   /** Sessions to be recorded; rows of others between `from` and `to` are held already. */
   readonly wanted: ReadonlySet<string>
   readonly onRefused: RefusalSink
+  /** Takes the rows of sessions that are held already. */
+  readonly onPassing?: (rows: Batch) => void
 }
 
 /**
@@ -29,17 +31,20 @@ export function inRequest(dataset: DatasetDefinition, options: InRequestOptions)
 }
 
 function keepWanted(dataset: DatasetDefinition, batch: Batch, options: InRequestOptions): Batch {
-  const { from, to, wanted, onRefused } = options
+  const { from, to, wanted, onRefused, onPassing } = options
   const { dates, codes } = sessionDates(dataset, batch)
   const isWanted = dates.map((date) => wanted.has(date))
   if (!isWanted.includes(false) && !codes.includes(-1)) return batch
   const kept: number[] = []
   const strangers: number[] = []
+  const passing: number[] = []
   for (let row = 0; row < batch.length; row++) {
     const code = codes[row]!
     if (isWanted[code]) kept.push(row)
     else if (code < 0 || dates[code]! < from || dates[code]! > to) strangers.push(row)
+    else passing.push(row)
   }
+  if (passing.length > 0) onPassing?.(takeRows(batch, passing))
   if (strangers.length > 0) {
     const asked = from === to ? from : `${from} to ${to}`
     onRefused(

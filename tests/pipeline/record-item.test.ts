@@ -34,6 +34,46 @@ describe('an answer with rows', () => {
   })
 })
 
+describe('rows of a held session that come along and that the lake lacks', () => {
+  /** Two sessions are asked for again; the one between them is held, and the vendor has one more row of it now. */
+  async function recordLate(lateDays: number) {
+    let isLater = false
+    const { url } = await vendor({
+      bars: (date) => {
+        if (date === WEEK[1]) return minuteBars(date, undefined, isLater ? 4 : 3)
+        return isLater || date > WEEK[2]! ? minuteBars(date) : minuteBars(date).map(invalid)
+      },
+    })
+    const source = sourceAt(url)
+    const { root } = await record({ source, lateDays })
+    isLater = true
+    const run = await record({ source, root, lateDays })
+    const again = await record({ source, root, lateDays, force: true, from: WEEK[0]!, to: WEEK[0]! })
+    expect(again.late).toEqual({ merged: 0, quarantined: 0 })
+    return { run, root }
+  }
+
+  test('are merged within the window, which restates the session', async () => {
+    const { run } = await recordLate(30)
+    expect(run).toMatchObject({ late: { merged: 1, quarantined: 0 }, calls: 1, exitCode: 0 })
+    expect(run.sessions.find(({ date }) => date === WEEK[1])).toMatchObject({ state: 'complete', rows: 4 })
+    expect(reasonOf(run, WEEK[1]!)).toContain('1 late rows merged')
+    expect(run.restated).toMatchObject([{ date: WEEK[1], rowsBefore: 3, rowsAfter: 4, added: 1, removed: 0 }])
+  })
+
+  test('go to quarantine beyond it, with the reason, and the session stays as it was', async () => {
+    const { run, root } = await recordLate(2)
+    expect(run).toMatchObject({ late: { merged: 0, quarantined: 1 }, restated: [] })
+    expect(run.sessions.find(({ date }) => date === WEEK[1])).toMatchObject({ state: 'complete', rows: 3 })
+    expect(quarantineOf(root, WEEK[1]!)).toMatchObject([
+      {
+        rule: 'late',
+        reason: expect.stringMatching(/^arrived 7\.\d days after the session, 2 are allowed/) as string,
+      },
+    ])
+  })
+})
+
 describe('a session whose rows are all invalid', () => {
   test('is quarantined, with rule, reason, values and the request that brought them', async () => {
     const { url } = await vendor({

@@ -1,6 +1,7 @@
 import type { Batch, Origin } from '../../core/batch.ts'
 import { PipelineError } from '../../core/errors.ts'
 import type { CellState } from '../../lake/ledger.ts'
+import { mergeLate } from '../../lake/late-rows.ts'
 import { partitionOf } from '../../lake/layout.ts'
 import { sessionRuns } from '../../lake/scan.ts'
 import { SeriesWriter } from '../../lake/series-writer.ts'
@@ -8,6 +9,7 @@ import { viewSeries } from '../../lake/series-store.ts'
 import type { SegmentSettings } from '../../lake/stage-segment.ts'
 import { claimProvenance } from '../../lake/stamp.ts'
 import type { Provenance } from '../../sources/history.ts'
+import { sharesKeys } from './channels.ts'
 import type { LiveSeries } from './live-series.ts'
 
 /** The lake that a stream records into. */
@@ -20,6 +22,10 @@ export interface StreamLake extends SegmentSettings {
   readonly lockWaitMs: number
   readonly provenance: () => Provenance | undefined
   readonly onMended?: (note: string) => void
+  /** Days after a session within which late rows are merged into it. */
+  readonly lateDays: number
+  /** The present instant, UTC epoch milliseconds. */
+  readonly now: () => number
 }
 
 export interface CellSettlement {
@@ -61,7 +67,8 @@ export async function holdCell(lake: StreamLake, series: LiveSeries): Promise<Ce
 }
 
 /**
- * Records the cell of `series` as a whole, with everything that is known of it. One that is complete stays as it is.
+ * Records the cell of `series` as a whole, with everything that is known of it. Into one that is complete only late
+ * rows are merged: those that it lacks.
  *
  * @returns rows of the cell in the lake
  * @throws {LockedError} when another process writes the series for longer than `lake.lockWaitMs`
@@ -83,8 +90,9 @@ export async function commitCell(
     await claimProvenance(lake.root, provenance)
     const held = writer.ledger.cells[date]
     if (held?.state === 'complete') {
+      await commitLate(lake, series, writer)
       series.noteCommitted(version)
-      return held.rows
+      return writer.ledger.cells[date]?.rows ?? 0
     }
     await holdCell(lake, series)
     const refused = series.refused.length > 0 ? { refused: series.refused } : {}
@@ -97,6 +105,18 @@ export async function commitCell(
     return cells.get(date)?.rows ?? 0
   } finally {
     await writer.close()
+  }
+}
+
+/** Rows of a complete cell that it lacks. Where live rows have other keys than final ones, nothing can be told. */
+async function commitLate(lake: StreamLake, series: LiveSeries, writer: SeriesWriter): Promise<void> {
+  const rows = series.isChanged && sharesKeys(series.id.dataset) ? series.rows() : undefined
+  if (!rows) return
+  const origin = originOf(lake, series)
+  const late = await mergeLate(writer, series.date, { ...rows, origin }, { ...lake, nowMs: lake.now() })
+  series.late = {
+    merged: series.late.merged + late.merged,
+    quarantined: series.late.quarantined + late.quarantined,
   }
 }
 

@@ -34,6 +34,10 @@ const OPTIONS: Readonly<Partial<Record<ChannelName, Channel>>> = {
   AM: { name: 'AM', dataset: optionBars1m, stepMs: 60_000, sharesKeys: true },
 }
 
+/** Whether live rows of `dataset` and their final rows have the same keys. */
+export const sharesKeys = (dataset: DatasetDefinition): boolean =>
+  Object.values(STOCKS).every((channel) => channel.dataset !== dataset || channel.sharesKeys)
+
 /** @throws {UsageError} for a channel that is not recorded of this cluster */
 export function channelOf(name: ChannelName, cluster: LiveCluster): Channel {
   const channel = (cluster === 'stocks' ? STOCKS : OPTIONS)[name]

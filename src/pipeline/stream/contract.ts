@@ -94,6 +94,8 @@ export interface StreamedCell {
   /** Rows received live, repeats included. */
   readonly received: number
   readonly refused: number
+  /** Rows that came after the cell was complete: merged into it, or too late and in quarantine. */
+  readonly late: { readonly merged: number; readonly quarantined: number }
 }
 
 /** How a stream ended. */

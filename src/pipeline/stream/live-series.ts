@@ -23,6 +23,8 @@ export class LiveSeries {
   readonly date: string
   readonly refused: QuarantinedRow[] = []
   refusedCount = 0
+  /** Rows that came after the cell was complete: merged into it, or too late and in quarantine. */
+  late = { merged: 0, quarantined: 0 }
   /** Rows received, repeats included. */
   received = 0
   /** What brought the rows: paths of requests, and the live channel. */

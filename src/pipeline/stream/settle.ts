@@ -35,11 +35,22 @@ export async function settleFinished(
   const before = await holdCell(lake, series)
   if (before === 'complete') {
     const rows = await commitCell(lake, series, { state: 'complete', reason: 'complete before' }, signal)
-    return { state: 'complete', reason: 'it was complete before', rows, retry: false }
+    return { state: 'complete', reason: `it was complete before${lateText(series)}`, rows, retry: false }
   }
   const verdict = await judge(series, options, signal)
   const rows = await commitCell(lake, series, verdict, signal)
   return { ...verdict, rows }
+}
+
+function lateText({ late: { merged, quarantined } }: LiveSeries): string {
+  const parts = [
+    merged > 0 ? `${merged} late rows merged` : '',
+    quarantined > 0 ? `${quarantined} rows came too late, in quarantine` : '',
+  ]
+  return parts
+    .filter((part) => part !== '')
+    .map((part) => `; ${part}`)
+    .join('')
 }
 
 async function judge(

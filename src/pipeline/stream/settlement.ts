@@ -114,4 +114,5 @@ export class Settlement {
 const cellOf = (series: LiveSeries, { state, reason, rows }: Settled): StreamedCell => ({
   ...{ dataset: series.id.dataset.name, ticker: series.id.ticker, date: series.date },
   ...{ state, reason, rows, received: series.received, refused: series.refusedCount },
+  late: series.late,
 })
