@@ -2,12 +2,16 @@ import { expect, test } from 'vitest'
 import { DATE, Market } from './stream-world.ts'
 
 test(
-  'a day of 200 contracts is in the lake as REST has it, after cuts and silence',
+  'a day of 200 contracts is in the lake as REST has it, after cuts, a close, silence, a kick and a stall',
   { timeout: 120_000 },
   async () => {
     const market = await Market.open({
       start: '2025-06-10T13:00:00Z',
-      faults: ['cut:at=11:00,for=300', 'silence:at=13:30,for=300'],
+      faults: [
+        ...['cut:at=11:00,for=300', 'silence:at=13:30,for=300', 'close:at=14:10,for=600'],
+        ...['kick:at=15:00,for=60', 'stall:at=15:20,for=120', 'cut:times=3,for=1-600'],
+      ],
+      env: { TAPELAKE__STREAM__RECONNECT__MAX_CONNECTIONS_MS: '80' },
     })
     try {
       const found = await market.place.run(`discover --date ${DATE} --strike-range 0.085 --json`, {
@@ -18,6 +22,7 @@ test(
       const { code, document } = await market.run(`stream-options --date ${DATE} --ignore-hours`)
       expect(document.cells).toMatchObject([{ dataset: 'option_bars_1m', ticker: 'SPY', state: 'complete' }])
       expect(code).toBe(0)
+      expect(document.reconnects).toBeGreaterThanOrEqual(4)
       const recorded = await market.place.rows('option_bars_1m')
       const backfilled = await market.place.run(
         `backfill --dataset option_bars_1m --underlying SPY --date ${DATE} --force`,
