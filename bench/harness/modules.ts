@@ -3,7 +3,6 @@ import type * as Errors from '../../src/core/errors.ts'
 import type * as RateLimit from '../../src/core/rate-limit.ts'
 import type * as Retry from '../../src/core/retry.ts'
 import type * as Commit from '../../src/lake/commit.ts'
-import type * as Digest from '../../src/lake/digest.ts'
 import type * as Durable from '../../src/lake/durable.ts'
 import type * as Engines from '../../src/lake/engines/index.ts'
 import type * as Lake from '../../src/lake/index.ts'
@@ -38,7 +37,6 @@ export const load = {
   batch: () => built<typeof Batch>('core/batch'),
   commit: () => built<typeof Commit>('lake/commit'),
   dedup: () => built<typeof Dedup>('stages/dedup'),
-  digest: () => built<typeof Digest>('lake/digest'),
   durable: () => built<typeof Durable>('lake/durable'),
   engines: () => built<typeof Engines>('lake/engines/index'),
   errors: () => built<typeof Errors>('core/errors'),

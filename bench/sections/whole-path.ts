@@ -80,7 +80,7 @@ const STEPS: Readonly<Record<string, string>> = {
   splitMs: 'split by month',
   mkdirMs: 'make folders, durably',
   writeMs: 'write Parquet',
-  digestMs: 'digest',
+  digestMs: 'digests, by session',
   fsyncMs: 'fsync',
   readBackMs: 'read back and compare',
   sha256Ms: 'SHA-256',
