@@ -18,6 +18,23 @@ export {
 } from './market/dataset.ts'
 export { DATASETS, datasetNamed } from './market/datasets/index.ts'
 export {
+  activeContract,
+  formatFuturesSymbol,
+  FUTURES,
+  futuresEndMs,
+  futuresExpiry,
+  futuresRollDate,
+  futuresRoot,
+  nextContract,
+  parseFuturesSymbol,
+  rollFaults,
+  sessionBreaks,
+  type FuturesContract,
+  type FuturesRoot,
+  type RollFault,
+  type SessionBreak,
+} from './market/futures.ts'
+export {
   formatOptionSymbol,
   parseOptionSymbol,
   type OptionContract,
