@@ -21,6 +21,7 @@ import { register as quality } from './quality.ts'
 import { register as query } from './query.ts'
 import { register as restore } from './restore.ts'
 import { register as reprocess } from './reprocess.ts'
+import { register as reconcile } from './reconcile.ts'
 import { register as runs } from './runs.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
@@ -47,6 +48,7 @@ export const COMMANDS: readonly Register[] = [
   runs,
   health,
   verify,
+  reconcile,
   compact,
   quarantine,
   backup,
