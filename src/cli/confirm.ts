@@ -1,6 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { UsageError } from '../core/errors.ts'
 
+/** Who is asked. */
+interface Asked {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean }
+}
+
 /**
  * Asks on the terminal whether to go on.
  *
@@ -8,8 +14,11 @@ import { UsageError } from '../core/errors.ts'
  * @returns true for yes
  * @throws {UsageError} where nobody can be asked: then `--yes` must be given
  */
-export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
-  const { stdin, stderr } = process
+export async function confirm(
+  question: string,
+  signal: AbortSignal,
+  { stdin, stderr }: Asked = process,
+): Promise<boolean> {
   if (!stdin.isTTY || !stderr.isTTY) {
     throw new UsageError(question.replace(/\?$/, ': nobody can be asked here'), {
       hint: 'Nothing was changed. Say --yes to do it without being asked.',

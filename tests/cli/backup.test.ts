@@ -110,7 +110,7 @@ describe('the drill: a lake is lost', () => {
       const root = freshFolder()
       await importInto(root, [...lines('A', 99), ...lines('C', 5)])
       finished = await dyingAt(at, () => run(root, 'restore', folder))
-      expect((await run(root, 'restore', folder)).code).toBe(0)
+      expect((await run(root, 'restore', folder)).document).toMatchObject({ equal: true })
       expect(await contentOf(root)).toEqual(await contentOf(lake))
       expect(await unfinishedBelow(root)).toEqual([])
     }

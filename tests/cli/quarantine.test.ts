@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { envelope, invalid, minuteBars, startBarVendor, type BarRequest } from '../support/bar-vendor.ts'
@@ -167,6 +167,22 @@ describe('quarantine release', () => {
     expect(status['series']).toMatchObject([
       { rows: (await rowsIn(recorded)) + 1, quarantined: 3, last: '2025-06-04' },
     ])
+    await expectVerified(root)
+  })
+
+  test('never takes the place of another row, but with --force', async () => {
+    const root = copyOfLake()
+    const path = join(freshFolder(), 'day.csv')
+    const { t } = minuteBars('2025-06-04', undefined, 1)[0]!
+    const header = 'ticker,volume,open,close,high,low,window_start,transactions'
+    writeFileSync(path, `${header}\nSPY,5,7,7,7,7,${String(t)}000000,1\n`)
+    await runHere(['import', path, '--data-dir', root], { env })
+    const { id } = await entryOf(root, 'outside_request')
+    const { code, document } = await ask(root, 'release', id)
+    expect([code, JSON.stringify(document)]).toEqual([1, expect.stringContaining('held_already')])
+    expect(await entryOf(root, 'outside_request')).toBeDefined()
+    expect((await ask(root, 'release', id, '--force')).code).toBe(0)
+    expect(await rowsIn(root)).toBe((await rowsIn(recorded)) + 1)
     await expectVerified(root)
   })
 

@@ -1,13 +1,24 @@
 import { join } from 'node:path'
-import { readFile } from 'node:fs/promises'
+import { appendFile, readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { rowAt } from '../../src/core/batch.ts'
+import { batchOfQuarantined } from '../../src/lake/quarantine-batch.ts'
 import {
   quarantinedRows,
   quarantinedSessions,
   readQuarantine,
   writeQuarantine,
 } from '../../src/lake/quarantine.ts'
-import { batchFor, batchOfTrades, filesBelow, testRoot, BARS, barRows, TRADES } from '../support/lake.ts'
+import {
+  batchFor,
+  batchOfTrades,
+  filesBelow,
+  testRoot,
+  BARS,
+  barRows,
+  tradeRows,
+  TRADES,
+} from '../support/lake.ts'
 
 const bad = (count: number) =>
   quarantinedRows(
@@ -73,5 +84,29 @@ describe('quarantine', () => {
       request: null,
       requestId: null,
     })
+  })
+
+  test('gives back rows that are what they were, to the nanosecond', async () => {
+    const root = testRoot()
+    const rows = tradeRows('2025-01-03', 470, 3)
+    const refusals = rows.map((_, row) => ({ row, rule: 'late', reason: 'late' }))
+    await writeQuarantine(
+      root,
+      TRADES,
+      '2025-01-03',
+      quarantinedRows(batchFor(TRADES, rows), refusals, 'run-1'),
+    )
+    const batch = batchOfQuarantined(TRADES.dataset, await readQuarantine(root, TRADES, '2025-01-03'))
+    expect(rows.map((_, row) => rowAt(batch, row))).toEqual(rows)
+    expect(batch.origin).toEqual({ source: 'simulator', request: '/v2/aggs/test', requestId: 'req-1' })
+  })
+
+  test('says which line of it is damaged', async () => {
+    const root = testRoot()
+    await writeQuarantine(root, BARS, '2025-01-03', bad(1))
+    await appendFile(join(root, 'quarantine/equity_bars_1m/ticker=SPY/2025-01-03.jsonl'), '{"rule":')
+    await expect(readQuarantine(root, BARS, '2025-01-03')).rejects.toThrow(
+      '2025-01-03.jsonl:2 is not whole JSON',
+    )
   })
 })

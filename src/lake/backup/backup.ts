@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
+import pLimit from 'p-limit'
 import { throwIfAborted } from '../../core/abort.ts'
-import { UsageError } from '../../core/errors.ts'
+import { messageOf, UsageError } from '../../core/errors.ts'
 import { fsyncFolder, makeFolder, onDisk, replaceFile } from '../durable.ts'
-import { openLake } from '../index.ts'
+import { openLake, type Lake } from '../index.ts'
 import { dataPaths, type SeriesId } from '../layout.ts'
 import { takeLock } from '../lock.ts'
+import { sweepStaged } from '../staged-file.ts'
 import { collectJournals, collectRest, collectSeries } from './collect.ts'
 import {
   digestOf,
@@ -17,6 +19,9 @@ import {
   type Manifest,
 } from './manifest.ts'
 import { ObjectStore, sweepObjects } from './objects.ts'
+
+/** Series in hand at the same time: copies mostly wait for the disk. */
+const SERIES_AT_ONCE = 6
 
 export interface BackupOptions {
   readonly root: string
@@ -65,6 +70,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   await makeFolder(folder)
   const lock = await takeLock({ folder, name: 'backup', purpose: `backup of ${root}`, waitMs }, signal)
   try {
+    await sweepStaged(join(folder, 'objects')) // what killed runs left
     const store = new ObjectStore({
       folder,
       link: options.link ?? false,
@@ -100,17 +106,12 @@ function assertPlace(root: string, folder: string): void {
 }
 
 async function collect(options: BackupOptions, store: ObjectStore): Promise<Manifest> {
-  const { root, only, nowMs, automatic, signal } = options
+  const { root, only, nowMs, automatic } = options
   const lake = await openLake(root)
   try {
     const journals = only ? [] : await collectJournals(root, store)
     const wanted = only ? [only] : await lake.series()
-    const series: Manifest['series'] = []
-    for (const one of wanted) {
-      throwIfAborted(signal)
-      series.push(await collectSeries(lake, one, store))
-      options.onSeries?.(series.length, wanted.length, one)
-    }
+    const series = await collectAll(lake, wanted, store, options)
     const files = only ? [] : [...journals, ...(await collectRest(root, store, options.runId))]
     const createdAt = new Date(nowMs).toISOString()
     return {
@@ -127,6 +128,33 @@ async function collect(options: BackupOptions, store: ObjectStore): Promise<Mani
   } finally {
     await lake.close()
   }
+}
+
+/** All of `wanted`, in its order, several at once; the first failure ends it when those in hand are over. */
+async function collectAll(
+  lake: Lake,
+  wanted: readonly SeriesId[],
+  store: ObjectStore,
+  { signal, onSeries }: BackupOptions,
+): Promise<Manifest['series']> {
+  const limit = pLimit(SERIES_AT_ONCE)
+  let failure: Error | undefined
+  let done = 0
+  const take = async (one: SeriesId): Promise<Manifest['series']> => {
+    if (failure) return []
+    try {
+      throwIfAborted(signal)
+      const found = await collectSeries(lake, one, store)
+      onSeries?.(++done, wanted.length, one)
+      return [found]
+    } catch (error) {
+      failure ??= error instanceof Error ? error : new Error(messageOf(error))
+      return []
+    }
+  }
+  const found = await Promise.all(wanted.map((one) => limit(() => take(one))))
+  if (failure) throw failure
+  return found.flat()
 }
 
 /** Names sort by time, also where two backups are made in one millisecond. */

@@ -114,7 +114,12 @@ async function putAll(
   wanted: readonly Wanted[],
 ): Promise<{ files: BackedUpFile[]; lost: string | undefined }> {
   const limit = pLimit(FILES_AT_ONCE)
-  const found = await Promise.all(wanted.map((one) => limit(() => put(store, one))))
+  // All of them settled: nothing may still be written when a failure ends the backup.
+  const outcomes = await Promise.allSettled(wanted.map((one) => limit(() => put(store, one))))
+  const found = outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
   const lost = wanted.find((_, i) => found[i] === undefined)?.path
   return { files: found.filter((file) => file !== undefined), lost }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { link, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -29,7 +29,9 @@ export async function copyDurably(
     },
   })
   const source = createReadStream(from, { highWaterMark: 1 << 20 })
-  await onDisk(to, () => pipeline(source, counter, createWriteStream(to), { signal }))
+  // What a killed run left there may be a second name of a file of the lake: it must never be written to.
+  await onDisk(to, () => rm(to, { force: true }))
+  await onDisk(to, () => pipeline(source, counter, createWriteStream(to, { flags: 'wx' }), { signal }))
   await fsyncFile(to)
   return { bytes, sha256: hash.digest('hex') }
 }
@@ -43,11 +45,13 @@ export interface ObjectStoreOptions {
   readonly signal: AbortSignal
 }
 
+/** Files that are only ever replaced as a whole: a second name of them keeps what they were. Journals grow in place. */
+const NEVER_REWRITTEN = /^(lake|history)\//
+
 /** Contents of files, each under its checksum, written once and read back. */
 export class ObjectStore {
   readonly #options: ObjectStoreOptions
   readonly #touched = new Set<string>()
-  #copies = 0
   /** Written by this run, and found there. */
   newFiles = 0
   newBytes = 0
@@ -80,14 +84,10 @@ export class ObjectStore {
   ): Promise<BackedUpFile | undefined> {
     if (expected && (await this.#holds(expected)))
       return { path, bytes: expected.bytes, sha256: expected.sha256 }
-    const temporary = join(
-      this.#options.folder,
-      'objects',
-      `${process.pid}-${++this.#copies}${TEMPORARY_SUFFIX}`,
-    )
+    const temporary = join(this.#options.folder, 'objects', `${randomUUID()}${TEMPORARY_SUFFIX}`)
     await makeFolder(dirname(temporary))
     try {
-      const found = await this.#take(source, temporary)
+      const found = await this.#take(path, source, temporary)
       if (!found || (expected && found.sha256 !== expected.sha256)) return undefined
       if (await this.#holds(found)) return { path, ...found }
       const place = await this.#place(found.sha256)
@@ -100,10 +100,12 @@ export class ObjectStore {
   }
 
   async #take(
+    path: string,
     source: string,
     temporary: string,
   ): Promise<Pick<BackedUpFile, 'bytes' | 'sha256'> | undefined> {
-    const { link: wanted, signal } = this.#options
+    const { signal } = this.#options
+    const wanted = this.#options.link && NEVER_REWRITTEN.test(path)
     try {
       const linked =
         wanted &&
