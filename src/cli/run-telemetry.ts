@@ -13,6 +13,7 @@ import type { RunGauges } from '../monitor/metrics.ts'
 import { RunObserver, type ObserverOptions } from '../monitor/observer.ts'
 import type { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
+import type { BudgetView } from '../pipeline/budget.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
 import type { BreakerState } from '../sources/polygon/breakers.ts'
@@ -67,6 +68,7 @@ export class RunTelemetry {
   readonly #follows = new Set<string>()
   readonly #breakers = new Map<string, BreakerState>()
   #metrics: RunMetrics | undefined
+  #budget: BudgetView | undefined
   #lastSuccessMs: number | undefined
   #queueDepth = 0
   #lagMs: number | undefined
@@ -145,6 +147,7 @@ export class RunTelemetry {
     this.#record = { ...this.#record, state, exitCode, endedAt, error: this.#endingOf(error, endedAt) }
     await this.#write(this.#presentClean())
     if (exitCode === EXIT.ok) this.#lastSuccessMs = Date.parse(endedAt)
+    if (this.#metrics) await this.#readBudget()
     await this.#metrics?.stop()
   }
 
@@ -250,6 +253,7 @@ export class RunTelemetry {
     const runs = await listRuns(config.dataDir)
     const good = runs.find((run) => run.command === command && run.state === 'ok')
     if (good?.endedAt) this.#lastSuccessMs = Date.parse(good.endedAt)
+    await this.#readBudget()
     this.#metrics = await RunMetrics.start({
       ...{ flags, command, logger, host: config.settings.metrics.host, cwd: terminal.cwd },
       ...{ counters: this.counters, gauges: () => this.#gauges(), sessionStates: CELL_STATES },
@@ -262,7 +266,8 @@ export class RunTelemetry {
       durationMs: Date.now() - this.#startedMs,
       ...{ queueDepth: this.#queueDepth, streamLagMs: this.#lagMs, reconnects: this.#reconnects },
       breakers: Object.fromEntries([...this.#breakers].map(([name, state]) => [name, BREAKER_LEVELS[state]])),
-      ...{ budgetRemaining: undefined, budgetLimit: undefined },
+      budgetRemaining: this.#budget?.remaining ?? undefined,
+      budgetLimit: this.#budget?.limit,
       lastSuccessMs: this.#lastSuccessMs,
       errorBursts: this.#observer.errors.bursts,
       successRatios: ratiosOf(this.#observer.rates.view()),
@@ -303,8 +308,18 @@ export class RunTelemetry {
 
   #refresh(): void {
     this.#observer.look()
+    if (this.#metrics) void this.#readBudget()
     this.#tellProblems()
     this.#writing ??= this.#write(this.#presentClean()).finally(() => (this.#writing = undefined))
+  }
+
+  /** For the metrics, where the account has a limit. */
+  async #readBudget(): Promise<void> {
+    const { settings, secrets } = this.#context.config
+    const { callsPerMinute, callsPerDay } = settings.sources.polygon
+    if (secrets.polygonApiKey === undefined || callsPerMinute + callsPerDay === 0) return
+    const { readBudget } = await import('../pipeline/budget.ts')
+    this.#budget = await readBudget({ settings, secrets }).catch(() => undefined)
   }
 
   /** Each problem once, for as long as it goes on. */

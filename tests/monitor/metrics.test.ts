@@ -136,6 +136,16 @@ describe('a backfill that shows its metrics', () => {
     expect(after.get('tapelake_errors_total{category="network"}')).toBeGreaterThan(0)
   })
 
+  test('tells what is left of the budget, where there is a limit', async () => {
+    const file = join(freshFolder(), 'tapelake.prom')
+    const url = (await simulate()).url
+    const env = { ...vendorEnv(url), TAPELAKE__SOURCES__POLYGON__CALLS_PER_MINUTE: '7' }
+    await runHere([...args, '--data-dir', freshFolder(), '--metrics-textfile', file], { env })
+    const samples = samplesIn(readFileSync(file, 'utf8'))
+    expect(samples.get('tapelake_budget_limit_calls{}')).toBe(7)
+    expect(samples.get('tapelake_budget_remaining_calls{}')).toBeLessThan(7)
+  })
+
   test('serves them while it runs, and says where', async () => {
     const simulator = await simulate(['slow:first=1,delay-ms=400'])
     let seen: Promise<string> | undefined
