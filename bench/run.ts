@@ -8,6 +8,7 @@ import { describeMachine, formatMachine } from './harness/machine.ts'
 import { formatTable, number, verdict, type Table } from './harness/table.ts'
 import { backfill } from './sections/backfill.ts'
 import { custody } from './sections/custody.ts'
+import { trust } from './sections/trust.ts'
 import { fileSize } from './sections/file-size.ts'
 import { kernels } from './sections/kernels.ts'
 import { live } from './sections/live.ts'
@@ -26,6 +27,7 @@ const SECTIONS: Readonly<Record<string, (setup: Setup) => Promise<Report>>> = {
   query,
   live,
   custody,
+  trust,
 }
 
 const USAGE = `npm run bench [-- [--smoke] [--rounds N] [--only ${Object.keys(SECTIONS).join('|')}]]`

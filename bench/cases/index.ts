@@ -30,5 +30,6 @@ export const CASES: Readonly<Record<string, () => Promise<Case>>> = {
   'ledger-query': async () => (await import('./query.ts')).ledgerQuery,
   'prepare-day-file': async () => (await import('./day-file.ts')).prepareDayFile,
   'csv-to-parquet': async () => (await import('./day-file.ts')).csvToParquet,
+  'minute-aggregate': async () => (await import('./trust.ts')).minuteAggregate,
   'glob-query': async () => (await import('./query.ts')).globQuery,
 }
