@@ -55,10 +55,10 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
 }
 
 /** The flags of a backfill of the whole universe: its tickers are stocks, or underlyings where options are asked for. */
-function withUniverse(
+export function withUniverse<Flags extends BackfillAllFlags>(
   { config, terminal }: RunContext,
-  flags: BackfillAllFlags,
-): BackfillAllFlags & BackfillFlags {
+  flags: Flags,
+): Flags & BackfillFlags {
   const names = universeOf(flags.tickers ?? config.settings.sources.polygon.equities, terminal.cwd)
   const datasets = flags.dataset?.map(datasetNamed) ?? []
   const ticker = datasets.length === 0 || !datasets.every(isOptionHistory) ? { ticker: names } : {}
@@ -67,7 +67,7 @@ function withUniverse(
 }
 
 /** Before any worker starts; each would say it. */
-function refuseWithoutKey({ config }: RunContext, { source }: BackfillAllFlags): void {
+export function refuseWithoutKey({ config }: RunContext, { source }: Pick<BackfillAllFlags, 'source'>): void {
   if (source === 'simulator' || config.secrets.polygonApiKey !== undefined) return
   throw new AuthenticationError('no API key: POLYGON_API_KEY (or MASSIVE_API_KEY) is not set', {
     hint: 'Set it in the environment or in .env, or record synthetic data with --source simulator.',
@@ -79,14 +79,16 @@ export async function recordAll(
   context: RunContext,
   flags: BackfillAllFlags,
   plans: readonly SeriesPlan[],
+  exact = false,
 ): Promise<BackfillAllOutcome> {
   const { config, signals, now } = context
   const { settings } = config
   const count = (flags.workers ?? settings.workers.count) || availableParallelism()
-  const watch = await BackfillAllWatch.start(context, plans)
+  const limit = flags.source === 'simulator' ? 0 : settings.sources.polygon.callsPerMinute
+  const watch = await BackfillAllWatch.start(context, plans, limit)
   try {
     return await backfillAll({
-      ...{ root: config.dataDir, plans, nowMs: now(), force: flags.force ?? false },
+      ...{ root: config.dataDir, plans, nowMs: now(), force: flags.force ?? false, exact },
       ...{ priority: flags.priority, settings: settings.workers, together: settings.backfill.concurrency },
       lockWaitMs: (flags.wait ?? 0) * 1000,
       count,

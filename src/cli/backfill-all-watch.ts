@@ -23,10 +23,17 @@ export class BackfillAllWatch {
   readonly #board: ProgressBoard
   readonly #lines: readonly Line[]
   readonly #all: Line
+  readonly #callsPerMinute: number
   /** What each worker has in hand, by its pid. */
   readonly #inHand = new Map<number, string>()
 
-  private constructor(context: RunContext, board: ProgressBoard, plans: readonly SeriesPlan[]) {
+  private constructor(
+    context: RunContext,
+    board: ProgressBoard,
+    plans: readonly SeriesPlan[],
+    callsPerMinute: number,
+  ) {
+    this.#callsPerMinute = callsPerMinute
     this.#context = context
     this.#board = board
     const many = new Set(plans.map(({ series }) => series.dataset.name)).size > 1
@@ -36,10 +43,16 @@ export class BackfillAllWatch {
     this.#all = { label: 'backfill-all', total, planned, done: 0, rows: 0, calls: 0, finished: false }
   }
 
-  static async start(context: RunContext, plans: readonly SeriesPlan[]): Promise<BackfillAllWatch> {
+  /** `callsPerMinute`: the limit in force; 0: none. */
+  static async start(
+    context: RunContext,
+    plans: readonly SeriesPlan[],
+    callsPerMinute: number,
+  ): Promise<BackfillAllWatch> {
     const { flags, terminal } = context
     const enabled = flags.progress && !flags.quiet
-    return new BackfillAllWatch(context, await createBoard({ enabled, stream: terminal.stderr }), plans)
+    const board = await createBoard({ enabled, stream: terminal.stderr })
+    return new BackfillAllWatch(context, board, plans, callsPerMinute)
   }
 
   /** What a worker printed on its stderr. */
@@ -90,7 +103,7 @@ export class BackfillAllWatch {
   #draw(at?: number): void {
     const line = at === undefined ? undefined : this.#lines[at]
     if (line) this.#board.row(at!, rowOf(line, undefined, undefined))
-    const { callsPerMinute } = this.#context.config.settings.sources.polygon
+    const callsPerMinute = this.#callsPerMinute
     const left = Math.max(0, this.#all.planned - this.#all.calls)
     const etaMs = callsPerMinute > 0 && left > 0 ? (left / callsPerMinute) * 60_000 : undefined
     this.#board.totals(rowOf(this.#all, etaMs, [...this.#inHand.values()].join(', ')))

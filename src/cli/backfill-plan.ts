@@ -3,7 +3,7 @@ import { openLake } from '../lake/index.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { discoveredRange, planOptionSeries, type OptionPlan } from '../pipeline/option-plan.ts'
-import { planSeries, type SeriesPlan } from '../pipeline/plan.ts'
+import { planSeries, type PlanOptions, type SeriesPlan } from '../pipeline/plan.ts'
 import { resolveRange, type SessionRange } from '../pipeline/range.ts'
 import { polygonLimits } from '../sources/polygon/limits.ts'
 import { isOptionHistory, saysNoDates, seriesOf, type BackfillFlags } from './backfill-flags.ts'
@@ -15,8 +15,15 @@ export async function plan(context: RunContext, flags: BackfillFlags): Promise<v
   await showPlans(context, await planAll(context, flags))
 }
 
+/** Which sessions of a series are meant beyond what its ledger says is missing. */
+export type Choose = (ledger: Ledger, range: SessionRange) => Pick<PlanOptions, 'only' | 'again'>
+
 /** Plans every series of `flags` from the ledgers alone. Nothing is locked, nobody is asked. */
-export async function planAll(context: RunContext, flags: BackfillFlags): Promise<SeriesPlan[]> {
+export async function planAll(
+  context: RunContext,
+  flags: BackfillFlags,
+  choose: Choose = () => ({}),
+): Promise<SeriesPlan[]> {
   const { config, now } = context
   const series = seriesOf(flags)
   checkRange(flags, series, now())
@@ -34,7 +41,7 @@ export async function planAll(context: RunContext, flags: BackfillFlags): Promis
         continue
       }
       const limits = polygonLimits(one.dataset)
-      plans.push(planSeries({ ...shared, limits }))
+      plans.push(planSeries({ ...shared, limits, ...choose(ledger, range) }))
     }
     return plans
   } finally {

@@ -117,6 +117,15 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
   }
 }
 
+/** The next run of the same command in the same process: with a name, a log and a record of its own. */
+export async function nextRun(context: RunContext): Promise<RunContext> {
+  const { config, redactor, now } = context
+  const runId = newRunId(now())
+  const logger = await loggerFor(context, config, redactor, runId)
+  const { RunTelemetry: Telemetry } = await import('./run-telemetry.ts')
+  return { ...context, runId, logger, telemetry: new Telemetry({ ...context, runId, logger }) }
+}
+
 async function loggerFor(
   { terminal: { env, stderr }, flags }: BareContext,
   { settings: { logging }, logFile }: LoadedConfig,

@@ -27,6 +27,27 @@ export interface GapFlags extends SeriesFlags {
 
 /** What `gaps` does. */
 export async function gaps(context: RunContext, flags: GapFlags): Promise<ExitCode> {
+  return await withGaps(context, flags, async (found, lake, scan) =>
+    flags.repair ? await repair(context, flags, lake, scan, found) : await report(context, flags, found),
+  )
+}
+
+/** Repairs the gaps that the flags mean, without a word on stdout. */
+export async function closeGaps(
+  context: RunContext,
+  flags: GapFlags,
+): Promise<Repaired & { readonly found: readonly SeriesGaps[] }> {
+  return await withGaps(context, flags, async (found, lake, scan) => ({
+    ...(await repairEach(context, flags, lake, scan, found)),
+    found,
+  }))
+}
+
+async function withGaps<T>(
+  context: RunContext,
+  flags: GapFlags,
+  work: (found: readonly SeriesGaps[], lake: Lake, scan: GapScanOptions) => Promise<T>,
+): Promise<T> {
   const range = rangeOf(flags)
   const { config, now, signals } = context
   const lake = await openLake(config.dataDir)
@@ -49,8 +70,7 @@ export async function gaps(context: RunContext, flags: GapFlags): Promise<ExitCo
     } finally {
       progress.stop()
     }
-    if (!flags.repair) return await report(context, flags, found)
-    return await repair(context, flags, lake, scan, found)
+    return await work(found, lake, scan)
   } finally {
     await engine.close()
     await lake.close()
@@ -108,6 +128,26 @@ async function repair(
   scan: GapScanOptions,
   found: readonly SeriesGaps[],
 ): Promise<ExitCode> {
+  const { after, repaired, problem } = await repairEach(context, flags, lake, scan, found)
+  const code = await report(context, flags, after, repaired)
+  if (problem !== undefined && !(problem instanceof InterruptedError)) throw problem
+  return code
+}
+
+/** What was done about gaps, and what is left of them. */
+interface Repaired {
+  readonly after: readonly SeriesGaps[]
+  readonly repaired: readonly RepairedSession[]
+  readonly problem: Error | undefined
+}
+
+async function repairEach(
+  context: RunContext,
+  flags: GapFlags,
+  lake: Lake,
+  scan: GapScanOptions,
+  found: readonly SeriesGaps[],
+): Promise<Repaired> {
   const { config, signals } = context
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
   const watch = await BackfillWatch.start(context)
@@ -152,9 +192,7 @@ async function repair(
     const path = await saveRepairs(config.dataDir, context.runId, repaired)
     context.out.note(`What was done is kept in ${path}`)
   }
-  const code = await report(context, flags, after, repaired)
-  if (problem !== undefined && !(problem instanceof InterruptedError)) throw problem
-  return code
+  return { after, repaired, problem }
 }
 
 /** Sources that are asked, each opened once. */

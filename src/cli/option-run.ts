@@ -43,7 +43,7 @@ interface Means extends SegmentSettings {
 }
 
 /** Opens source and engine for `work`, and closes them whatever happens. */
-async function withMeans<T>(
+export async function withMeans<T>(
   context: RunContext,
   flags: UnderlyingFlags,
   dataset: DatasetDefinition,

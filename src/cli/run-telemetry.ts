@@ -115,6 +115,7 @@ export class RunTelemetry {
    * @throws {ConfigError} when the port for metrics cannot be had
    */
   async begin({ command, tickers, metrics = {} }: RunSubject): Promise<void> {
+    if (this.#record) return // a step of a run that has begun
     await this.#showMetrics(command, metrics)
     const { terminal, config, runId } = this.#context
     const startedAt = new Date().toISOString()

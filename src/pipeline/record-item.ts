@@ -46,7 +46,10 @@ async function settleRefusal(
   const words = error.vendorMessage ?? messageOf(error)
   if (item.to !== context.newest || !/today's data|end of day/i.test(words)) {
     context.judge.noteRefused(item.to)
-    return await settleAll(item, context, { state: 'not_entitled', reason: words })
+    const result = await settleAll(item, context, { state: 'not_entitled', reason: words })
+    // Where rows are held the ledger keeps them, and would not show that they were refused now.
+    const keepsRows = item.sessions.some((date) => (context.writer.ledger.cells[date]?.rows ?? 0) > 0)
+    return keepsRows ? { ...result, failure: error } : result
   }
   const pending: CellVerdict = { state: 'pending', reason: `the vendor does not serve it yet: ${words}` }
   const today = await settleAll({ sessions: [item.to] }, context, pending)

@@ -15,6 +15,7 @@ import { register as gaps } from './gaps.ts'
 import { register as health } from './health.ts'
 import { register as help } from './help.ts'
 import { register as importFiles } from './import.ts'
+import { register as nightly } from './nightly.ts'
 import { register as plan } from './plan.ts'
 import { register as quarantine } from './quarantine.ts'
 import { register as quality } from './quality.ts'
@@ -23,6 +24,7 @@ import { register as restore } from './restore.ts'
 import { register as reprocess } from './reprocess.ts'
 import { register as reconcile } from './reconcile.ts'
 import { register as runs } from './runs.ts'
+import { register as schedule } from './schedule.ts'
 import { register as simulator } from './simulator.ts'
 import { register as snapshotChain } from './snapshot-chain.ts'
 import { register as status } from './status.ts'
@@ -42,6 +44,8 @@ export const COMMANDS: readonly Register[] = [
   snapshotChain,
   stream,
   streamOptions,
+  nightly,
+  schedule,
   workers,
   query,
   status,

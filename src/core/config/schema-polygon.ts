@@ -55,7 +55,7 @@ const breaker = z.strictObject({
 })
 
 /** Tickers: a list, or one text with commas; an entry `@path` stands for the tickers in that file. */
-const universe = z
+export const universe = z
   .union([z.string(), z.array(z.string())])
   .transform((given) => (typeof given === 'string' ? given.split(',') : given).map((word) => word.trim()))
   .transform((words) => [...new Set(words.filter((word) => word !== ''))])

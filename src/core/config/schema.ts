@@ -4,6 +4,7 @@ import { polygon } from './schema-polygon.ts'
 import { drift, quality } from './schema-trust.ts'
 import { stream } from './schema-stream.ts'
 import { health, logging, metrics, performance } from './schema-watching.ts'
+import { nightly, workers } from './schema-unattended.ts'
 
 /** Ports of the operating system; 0 lets it choose. */
 const port = z.int().min(0).max(65_535)
@@ -41,40 +42,6 @@ const backfill = z.strictObject({
     .default(500)
     .describe('Sessions to record when neither --from nor --days is given.'),
   concurrency: z.int().min(1).max(64).default(2).describe('Work items in hand at the same time.'),
-})
-
-const workers = z.strictObject({
-  count: z
-    .int()
-    .min(0)
-    .max(256)
-    .default(0)
-    .describe('Worker processes of backfill-all and nightly; 0 = one per core.'),
-  tries: z
-    .int()
-    .min(1)
-    .default(3)
-    .describe('Times that a piece of work may end its worker before it is set aside.'),
-  restartBaseMs: z
-    .int()
-    .min(1)
-    .default(500)
-    .describe('Wait before a worker that ended is replaced, milliseconds; it doubles each time in a row.'),
-  restartMaxMs: z
-    .int()
-    .min(1)
-    .default(30_000)
-    .describe('Longest wait before a worker that ended is replaced, milliseconds.'),
-  hungSeconds: z
-    .number()
-    .positive()
-    .default(60)
-    .describe('Seconds without a sign of life after which a worker is killed and replaced.'),
-  stopSeconds: z
-    .number()
-    .positive()
-    .default(30)
-    .describe('Seconds that workers may take to finish what they have in hand before they are killed.'),
 })
 
 const simulator = z.strictObject({
@@ -146,6 +113,7 @@ export const settingsSchema = z.strictObject({
   retry: retry.prefault({}),
   backfill: backfill.prefault({}),
   workers: workers.prefault({}),
+  nightly: nightly.prefault({}),
   logging: logging.prefault({}),
   simulator: simulator.prefault({}),
   query: query.prefault({}),

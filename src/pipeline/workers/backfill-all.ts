@@ -23,6 +23,8 @@ export interface BackfillAllOptions {
   readonly plans: readonly SeriesPlan[]
   readonly nowMs: number
   readonly force: boolean
+  /** The sessions of the plans are asked for whatever the ledger says when their turn comes. */
+  readonly exact?: boolean
   /** How long a worker waits for another writer of a series, milliseconds. */
   readonly lockWaitMs: number
   readonly priority: Priority
@@ -112,12 +114,13 @@ const indexOf = (plans: readonly SeriesPlan[], { series }: WorkUnit): number =>
   plans.findIndex((plan) => plan.series.ticker === series.ticker && plan.series.dataset === series.dataset)
 
 const describe = (
-  { id, series, range, whole }: WorkUnit,
-  { nowMs, force, lockWaitMs }: BackfillAllOptions,
+  { id, series, range, whole, sessions }: WorkUnit,
+  { nowMs, force, exact, lockWaitMs }: BackfillAllOptions,
   memory: SilenceMemory,
 ) => ({
   ...{ kind: 'unit' as const, id, dataset: series.dataset.name, ticker: series.ticker },
   ...{ range, whole, memory, nowMs, force, lockWaitMs },
+  ...(exact && sessions.length > 0 ? { only: sessions } : {}),
 })
 
 function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readonly Tally[]): PoolHooks {

@@ -20,6 +20,8 @@ export type ToWorker =
       readonly memory: SilenceMemory
       readonly nowMs: number
       readonly force: boolean
+      /** Exactly these sessions, held or not; default: what the ledger says is missing. */
+      readonly only?: readonly string[]
       readonly lockWaitMs: number
     }
   /** End: after the unit in hand, or now. */

@@ -114,7 +114,7 @@ export class WorkerInbox {
 }
 
 async function serve(message: UnitMessage, options: WorkerOptions): Promise<void> {
-  const { id, dataset, ticker, range, whole, memory, nowMs, force, lockWaitMs } = message
+  const { id, dataset, ticker, range, whole, memory, nowMs, force, only, lockWaitMs } = message
   const { port, entry, inbox } = options
   const series: SeriesId = { dataset: datasetNamed(dataset), ticker }
   entry.update({ state: 'recording', ticker, dataset })
@@ -125,6 +125,7 @@ async function serve(message: UnitMessage, options: WorkerOptions): Promise<void
       ...{ nowMs, force, lockWaitMs, graceful: inbox.graceful, immediate: inbox.immediate },
       hooks: reporting(port, options.backfill.hooks),
       partOf: { range: whole, memory },
+      ...(only === undefined ? {} : { only: new Set(only) }),
     })
     port.send({ kind: 'done', id, result: resultOf(outcome) })
   } catch (error) {

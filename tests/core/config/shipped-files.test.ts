@@ -14,6 +14,7 @@ const UNSET = [
   'logging.file',
   'logging.components',
   'stream.webhookUrlFile',
+  'nightly.webhookUrlFile',
   'sources.polygon.apiKeyFile',
   'sources.polygon.budget.redisUrlFile',
 ]

@@ -1,0 +1,154 @@
+import { createServer } from 'node:http'
+import { writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { dataPaths } from '../../src/lake/layout.ts'
+import { takeLock } from '../../src/lake/lock.ts'
+import { minuteBars, type WireBar } from '../support/bar-vendor.ts'
+import { freshFolder, runHere } from '../support/cli.ts'
+import { Place, vendor } from './world.ts'
+
+interface NightDocument {
+  readonly schema: { readonly name: string }
+  readonly exitCode: number
+  readonly steps: readonly {
+    readonly name: string
+    readonly state: string
+    readonly detail: string
+    readonly restated?: readonly { readonly ticker: string; readonly date: string }[]
+    readonly states?: Readonly<Record<string, number>>
+  }[]
+}
+
+/** Wednesday's night and the one after it. */
+const TUESDAY = '2025-06-11T02:00:00Z'
+const WEDNESDAY = '2025-06-12T02:00:00Z'
+
+/** A night in `place`, with its report. */
+async function night(place: Place, args = '', env: Record<string, string> = {}) {
+  const words = ['nightly', '--tickers', 'SPY,QQQ', ...args.split(' ').filter(Boolean)]
+  const run = await runHere([...words, '--workers', '1', '--json', '--data-dir', place.dataDir], {
+    env: { ...place.env, TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '4', ...env },
+  })
+  const document = JSON.parse(run.stdout) as NightDocument
+  return { ...run, document, step: (name: string) => document.steps.find((one) => one.name === name)! }
+}
+
+/** A place where something answers POST, and what it was sent. */
+async function webhook() {
+  const bodies: string[] = []
+  const server = createServer((request, answer) => {
+    request.on('data', (chunk) => bodies.push(String(chunk)))
+    request.on('end', () => answer.end())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const file = join(freshFolder(), 'url')
+  writeFileSync(file, `http://127.0.0.1:${(server.address() as AddressInfo).port}/secret-path\n`)
+  return { file, bodies }
+}
+
+describe('nightly', () => {
+  test('records what is missing, finds what the vendor changed, tries refused tickers again', async () => {
+    let refused = ''
+    let raised = 0
+    const server = await vendor({
+      instead: ({ ticker }) =>
+        ticker === refused
+          ? { status: 403, body: JSON.stringify({ status: 'NOT_AUTHORIZED', message: 'not in your plan' }) }
+          : undefined,
+      bars: (date, { ticker }) =>
+        minuteBars(date).map((bar): WireBar => {
+          const more = ticker === 'SPY' && date === '2025-06-09' ? raised : 0
+          return { ...bar, v: Number(bar['v']) + more }
+        }),
+    })
+    const place = new Place(server.url)
+    const first = await night(place)
+    expect([first.code, first.document.schema.name]).toEqual([0, 'tapelake.nightly'])
+    expect(first.document.steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
+      ...['discover skipped', 'backfill ok', 'recheck ok', 'repair ok', 'snapshot skipped'],
+      ...['compact ok', 'verify ok'],
+    ])
+    expect(first.step('backfill').states).toEqual({ complete: 8 })
+
+    raised = 1000
+    const second = await night(place)
+    expect(second.code).toBe(0)
+    expect(second.step('recheck').restated).toMatchObject([{ ticker: 'SPY', date: '2025-06-09' }])
+
+    refused = 'QQQ'
+    const held = await place.rows()
+    const hook = await webhook()
+    const third = await night(place, '', {
+      TAPELAKE_NOW: WEDNESDAY,
+      TAPELAKE__NIGHTLY__WEBHOOK_URL_FILE: hook.file,
+    })
+    expect([third.code, third.document.exitCode]).toEqual([3, 3])
+    expect(third.step('backfill')).toMatchObject({
+      state: 'partial',
+      states: { complete: 9, not_entitled: 1 },
+    })
+    expect(third.step('verify').state).toBe('ok')
+    expect(await place.rows()).toEqual(expect.arrayContaining(held))
+    expect(JSON.parse(hook.bodies.join(''))).toMatchObject({
+      kind: 'nightly',
+      severity: 'warning',
+      fields: { exitCode: 3, backfill: 'partial', verify: 'ok' },
+    })
+    expect(third.stdout + third.stderr).not.toContain('secret-path')
+
+    refused = ''
+    const fourth = await night(place, '', { TAPELAKE_NOW: WEDNESDAY })
+    expect([fourth.code, fourth.step('backfill').states]).toEqual([0, { complete: 10 }])
+    const runs = await runHere(['runs', '--json', '--data-dir', place.dataDir])
+    const list = (JSON.parse(runs.stdout) as { runs: { command: string; state: string }[] }).runs
+    expect(list.map(({ command, state }) => `${command} ${state}`)).toEqual([
+      ...['nightly ok', 'nightly partial', 'nightly ok', 'nightly ok'],
+    ])
+  })
+
+  test('is refused while another night is under way, and says when a held ticker is refused', async () => {
+    let refusing = false
+    const server = await vendor({
+      instead: () => (refusing ? { status: 403, body: '{"status":"NOT_AUTHORIZED"}' } : undefined),
+    })
+    const place = new Place(server.url, { TAPELAKE_NOW: TUESDAY })
+    expect((await night(place)).code).toBe(0)
+    refusing = true
+    const refused = await night(place) // nothing is missing: only the re-check can tell
+    expect([refused.code, refused.step('recheck').state]).toEqual([3, 'partial'])
+    const folder = dataPaths(place.dataDir).locks
+    const lock = await takeLock(
+      { folder, name: 'nightly', purpose: 'nightly', waitMs: 0 },
+      new AbortController().signal,
+    )
+    onTestFinished(() => lock.release())
+    const second = await runHere(['nightly', '--tickers', 'SPY', '--data-dir', place.dataDir], {
+      env: place.env,
+    })
+    expect([second.code, second.stderr]).toEqual([6, expect.stringContaining('another night is under way')])
+  })
+
+  test('tells for people how each step went, options included', async () => {
+    const place = new Place(undefined)
+    const run = await runHere(
+      ['nightly', '--tickers', 'SPY', '--source', 'simulator', '--workers', '1', '--data-dir', place.dataDir],
+      {
+        env: {
+          ...place.env,
+          TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '2',
+          TAPELAKE__NIGHTLY__DISCOVER: 'SPY',
+          TAPELAKE__NIGHTLY__VERIFY_SAMPLE: '0',
+          TAPELAKE__NIGHTLY__WEBHOOK_URL_FILE: '/nowhere/url',
+        },
+      },
+    )
+    expect(run.code).toBe(0)
+    expect(run.stdout).toMatch(/ok +discover .*for 2025-06-11: SPY \d+ contracts\n/)
+    expect(run.stdout).toMatch(/skipped +verify +switched off/)
+    expect(run.stdout).toMatch(/The night went well\.\n$/)
+    expect(run.stderr).toMatch(/nightly\.webhookUrlFile/)
+  })
+})
