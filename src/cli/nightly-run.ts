@@ -7,12 +7,11 @@ import { registerProcess } from '../lake/process-registry.ts'
 import { createWebhook } from '../monitor/alerts.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
 import { exitCodeOfNight, runNight, type StepReport } from '../pipeline/night.ts'
-import { refuseWithoutKey, withUniverse, type BackfillAllFlags } from './backfill-all-run.ts'
-import type { BackfillFlags } from './backfill-flags.ts'
+import { refuseWithoutKey, withUniverse } from './backfill-all-run.ts'
 import type { RunContext } from './context.ts'
 import { formatDuration } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
-import { stepsOfNight } from './nightly-steps.ts'
+import { stepsOfNight, type NightFlags } from './nightly-steps.ts'
 
 /** Flags of `nightly`. */
 export interface NightlyFlags extends MetricsFlags {
@@ -20,9 +19,6 @@ export interface NightlyFlags extends MetricsFlags {
   readonly workers?: number
   readonly source: SourceName
 }
-
-/** The flags of a night as those of the backfills in it. */
-export type NightFlags = BackfillAllFlags & BackfillFlags
 
 /** What `nightly` does. */
 export async function runNightly(context: RunContext, flags: NightlyFlags): Promise<ExitCode> {

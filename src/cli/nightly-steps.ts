@@ -14,13 +14,16 @@ import type { SeriesPlan } from '../pipeline/plan.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import { snapshotChain } from '../pipeline/snapshot-chain.ts'
 import { exitCodeOf, summarize } from '../pipeline/summary.ts'
-import { recordAll } from './backfill-all-run.ts'
+import { recordAll, type BackfillAllFlags } from './backfill-all-run.ts'
+import type { BackfillFlags } from './backfill-flags.ts'
 import { planAll, type Choose } from './backfill-plan.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
 import { closeGaps } from './gaps-run.ts'
-import type { NightFlags } from './nightly-run.ts'
 import { withMeans } from './option-run.ts'
+
+/** The flags of a night as those of the backfills in it. */
+export type NightFlags = BackfillAllFlags & BackfillFlags
 
 /** Newest sessions whose gaps are repaired each night; older ones are repaired by `gaps --repair`. */
 const REPAIR_SESSIONS = 5
