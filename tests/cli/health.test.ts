@@ -130,6 +130,19 @@ describe('health', () => {
     expect(reasons[3]).toMatch(/is slow$/)
   })
 
+  test('reads the universe from a file, and shows the budget where there is a limit', async () => {
+    const here = place((await simulate()).url)
+    await here.run('backfill --ticker SPY --days 2')
+    const file = join(here.dataDir, 'tickers.txt')
+    writeFileSync(file, 'SPY\nDIA # later\n')
+    const found = await here.health({
+      TAPELAKE__SOURCES__POLYGON__EQUITIES: `@${file}`,
+      TAPELAKE__SOURCES__POLYGON__CALLS_PER_MINUTE: '9',
+    })
+    expect(found).toMatchObject({ state: 'degraded', reasons: ['DIA: nothing is held of it'] })
+    expect(found).toMatchObject({ budget: { limit: 9 } })
+  })
+
   test('shows people the same, once or again and again', async () => {
     const here = place((await simulate(['invalid-rows'])).url)
     await here.run('backfill --ticker SPY --days 2')

@@ -44,17 +44,32 @@ export function register(program: Command, cli: Cli): void {
 }
 
 async function look(context: RunContext): Promise<ExitCode> {
-  const { config, flags, now, out, redactor } = context
+  const { config, flags, now, out, redactor, terminal } = context
   const { settings, dataDir: root } = config
   const { checkHealth } = await import('../../pipeline/health.ts')
-  const universe = settings.sources.polygon.equities.filter((word) => !word.startsWith('@'))
+  const { universeOf } = await import('../../pipeline/universe.ts')
+  const { equities } = settings.sources.polygon
+  const universe = equities.length > 0 ? universeOf(equities, terminal.cwd) : []
   const report = await checkHealth({ root, settings, universe, nowMs: now() })
-  if (flags.json) out.json('tapelake.health', 1, redactor.value({ dataDir: root, ...report }) as object)
+  if (flags.json)
+    out.json(
+      'tapelake.health',
+      1,
+      redactor.value({ dataDir: root, ...report, budget: await budgetOf(context) }) as object,
+    )
   else {
     const { printHealth } = await import('../health-text.ts')
     await printHealth(context, report)
   }
   return EXIT_OF[report.state]
+}
+
+/** What is left of the account's calls; null where there is no key or no limit. */
+async function budgetOf({ config }: RunContext): Promise<object | null> {
+  const { callsPerMinute, callsPerDay } = config.settings.sources.polygon
+  if (config.secrets.polygonApiKey === undefined || callsPerMinute + callsPerDay === 0) return null
+  const { readBudget } = await import('../../pipeline/budget.ts')
+  return await readBudget(config).catch(() => null)
 }
 
 /** Looks again and again until a signal comes; the exit code is that of the last look. */
