@@ -21,12 +21,13 @@ export interface QualityFlags extends SeriesFlags {
 /** Sessions listed for people; --json lists them all. */
 const MAX_LISTED = 40
 
-/** What `quality` does. */
+/** What `quality` does. Splits, dividends and other facts of a day have no session to fill: only where they are named. */
 export async function quality(context: RunContext, flags: QualityFlags): Promise<ExitCode> {
   for (const date of [flags.from, flags.to]) if (date !== undefined) parseDate(date)
   const lake = await openLake(context.config.dataDir)
   try {
-    const wanted = await lake.series(await seriesFilter(flags))
+    const held = await lake.series(await seriesFilter(flags))
+    const wanted = held.filter(({ dataset }) => flags.dataset !== undefined || dataset.eventKind !== 'date')
     const given = flagsText(flags)
     if (wanted.length === 0 && given !== '')
       throw new UsageError(`nothing recorded matches ${given}`, { hint: await heldText(lake) })
