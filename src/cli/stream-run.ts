@@ -4,6 +4,7 @@ import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
 import { claimSocket } from '../lake/owner-lock.ts'
+import { registerProcess } from '../lake/process-registry.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { loadContracts } from '../pipeline/discovery.ts'
@@ -84,6 +85,9 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
   })
   const watch = new StreamWatch(context)
   const claim = await claimFor(context, flags, wanted)
+  const entry = await registerProcess(config.dataDir, {
+    ...{ kind: 'stream', command: 'stream', run: context.runId, state: 'recording', ticker: namesOf(wanted) },
+  })
   try {
     const opened = await openStreamVendor({
       ...{ kind: flags.source, cluster: wanted.cluster, settings: config.settings },
@@ -105,6 +109,7 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
     }
   } finally {
     await watch.settled()
+    await entry.remove()
     await claim?.release()
   }
 }
