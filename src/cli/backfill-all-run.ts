@@ -47,11 +47,8 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
   const entry = await registerProcess(config.dataDir, {
     ...{ kind: 'run', command: 'backfill-all', run: context.runId, state: 'recording' },
   })
-  try {
-    return await report(context, whole, plans, await recordAll(context, whole, plans))
-  } finally {
-    await entry.remove()
-  }
+  const outcome = await recordAll(context, whole, plans).finally(() => entry.remove())
+  return await report(context, whole, plans, outcome)
 }
 
 /** The flags of a backfill of the whole universe: its tickers are stocks, or underlyings where options are asked for. */

@@ -102,7 +102,7 @@ async function stopEach(
 ) {
   return await Promise.all(
     targets.map(async (entry) => {
-      const how = await stopProcess(entry, within * 1000, signals.immediate)
+      const how = await stopProcess(config.dataDir, entry, within * 1000, signals.immediate)
       const { pid, kind, command, ticker } = entry
       return { pid, kind, command, ticker: ticker ?? null, how }
     }),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -130,34 +131,40 @@ const POLL_MS = 50
 const GONE_WITHIN_MS = 5_000
 
 /**
- * Ends the process of `entry`: asks first (SIGTERM: it finishes what it has in hand), and kills it when it still runs
- * after `withinMs`. Never touches another process that has its pid by now.
+ * Ends the process of `entry`: asks first (SIGTERM: it finishes what it has in hand), and kills it when it still works
+ * after `withinMs`. Never touches another process that has its pid by now. A process that has taken its entry away has
+ * ended its work: at most its output waits for whoever reads it.
  *
  * @throws {InterruptedError} as soon as `signal` aborts
  */
 export async function stopProcess(
+  root: string,
   entry: ProcessEntry,
   withinMs: number,
   signal: AbortSignal,
 ): Promise<StopOutcome> {
-  if (await endsAfter('SIGTERM', entry, withinMs, signal)) return 'ended'
-  return (await endsAfter('SIGKILL', entry, GONE_WITHIN_MS, signal)) ? 'killed' : 'stuck'
+  const isGone = async (): Promise<boolean> => !(await isRunning(entry))
+  const path = join(folderOf(root), `${entry.pid}.json`)
+  const isDone = async (): Promise<boolean> => (await isGone()) || !existsSync(path)
+  if (await endsAfter('SIGTERM', entry.pid, isDone, withinMs, signal)) return 'ended'
+  return (await endsAfter('SIGKILL', entry.pid, isGone, GONE_WITHIN_MS, signal)) ? 'killed' : 'stuck'
 }
 
 async function endsAfter(
   name: 'SIGTERM' | 'SIGKILL',
-  entry: ProcessEntry,
+  pid: number,
+  isOver: () => Promise<boolean>,
   withinMs: number,
   signal: AbortSignal,
 ): Promise<boolean> {
   const deadlineMs = performance.now() + withinMs
-  if (!(await isRunning(entry))) return true
+  if (await isOver()) return true
   try {
-    process.kill(entry.pid, name)
+    process.kill(pid, name)
   } catch {
     // gone by itself, or not ours to end: the wait tells
   }
-  while (await isRunning(entry)) {
+  while (!(await isOver())) {
     if (performance.now() >= deadlineMs) return false
     await sleep(POLL_MS, signal)
   }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -55,7 +56,7 @@ describe('the process registry', () => {
     await writeFile(join(root, `state/processes/${process.pid}.json`), JSON.stringify(past))
     expect(await listProcesses(root)).toEqual([])
     expect(await isRunning(past)).toBe(false)
-    expect(await stopProcess(past, 1000, never())).toBe('ended') // this process still runs
+    expect(await stopProcess(root, past, 1000, never())).toBe('ended') // this process still runs
     await mine.remove()
   })
 
@@ -84,15 +85,25 @@ describe('stopping a process', () => {
     const other = await otherProcess(root, 'setTimeout(() => process.exit(7), 50)')
     const code = new Promise((resolve) => other.once('exit', resolve))
     const [entry] = await listProcesses(root)
-    expect(await stopProcess(entry!, 10_000, never())).toBe('ended')
+    expect(await stopProcess(root, entry!, 10_000, never())).toBe('ended')
     expect(await code).toBe(7)
+  })
+
+  test('does not kill one that has ended its work and only waits for a reader of its output', async () => {
+    const root = testRoot()
+    const other = await otherProcess(root, '')
+    const [entry] = await listProcesses(root)
+    setTimeout(() => rmSync(join(root, `state/processes/${entry!.pid}.json`)), 50)
+    expect(await stopProcess(root, entry!, 10_000, never())).toBe('ended')
+    expect(await isRunning(entry!)).toBe(true)
+    await killHard(other)
   })
 
   test('kills it when it does not end within the deadline', async () => {
     const root = testRoot()
     await otherProcess(root, '')
     const [entry] = await listProcesses(root)
-    expect(await stopProcess(entry!, 100, never())).toBe('killed')
+    expect(await stopProcess(root, entry!, 100, never())).toBe('killed')
     expect(await listProcesses(root)).toEqual([])
   })
 })
