@@ -41,7 +41,8 @@ class SteppedClock {
 
   now(): number {
     const liveMs = Math.max(0, performance.now() - this.#sinceTickMs)
-    return this.#fromMs + Math.floor(Math.min(1, liveMs / LIFE_MS) * this.#stepMs)
+    const steppedMs = this.#fromMs + Math.floor(Math.min(1, liveMs / LIFE_MS) * this.#stepMs)
+    return Math.min(steppedMs, Date.parse('2025-06-11T00:30:00Z')) // not on into the next session
   }
 
   goOn(): void {
@@ -58,7 +59,8 @@ async function killInLane(lane: number, kills: number): Promise<number> {
     const chance = chances(7 + 1000 * lane)
     let connected = 0
     for (let kill = 0; kill < kills; kill++) {
-      const afterMs = chance.next().value * LIFE_MS
+      // The first one lives long enough to record something: a replay of which nothing is known waits for events.
+      const afterMs = kill === 0 ? 2 * LIFE_MS : chance.next().value * LIFE_MS
       const isLonger = kill % LONGER_EVERY === 0
       if (!isLonger) clock.goOn()
       const life = isLonger ? { afterMs: afterMs / 2, onConnected: () => clock.goOn() } : { afterMs }
