@@ -22,7 +22,9 @@ describe('tapelake budget', () => {
     const limiter = await openBudget({ settings, secrets: new Secrets(KEY), caller })
     for (let i = 0; i < 3; i++) await limiter.run(async () => undefined, never, { priority: 'today' })
     const full = await runHere(['budget'], { env })
-    expect(full.stdout).toMatch(/^0 of 3 calls left: 3 calls used in 60 s; the next can start in (1 min|\d+ s)\n/)
+    expect(full.stdout).toMatch(
+      /^0 of 3 calls left: 3 calls used in 60 s; the next can start in (1 min|\d+ s)\n/,
+    )
     expect(full.stdout).toMatch(new RegExp(`${process.pid} +backfill SPY +3 +0 +0 +today`))
 
     await limiter.pauseFor(60_000)
