@@ -91,15 +91,20 @@ async function recordAndKill({ place }: Market, { afterMs, onConnected }: Life):
   const child = spawn(process.execPath, [CLI_BIN, ...words], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let isConnected = false
+  let said = ''
   const connected = new Promise<void>((resolve) =>
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text
       if (isConnected || !text.includes('connected')) return
       isConnected = true
       onConnected?.()
       resolve()
     }),
   )
-  if (onConnected) await Promise.race([connected, ended])
+  if (onConnected) {
+    await Promise.race([connected, ended])
+    if (!isConnected) throw new Error(`the recorder ended by itself: ${said}`)
+  }
   await Promise.race([sleep(afterMs), ended])
   child.kill('SIGKILL')
   await ended
