@@ -64,8 +64,11 @@ function refuseUnlessThere(folder: string, error: unknown): void {
 }
 
 /** Replaces `path` by `content` so that a crash leaves the old file or the new one, never a mixture. */
-export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
-  const temporary = path + TEMPORARY_SUFFIX
+export async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  temporary = path + TEMPORARY_SUFFIX,
+): Promise<void> {
   try {
     await onDisk(path, async () => {
       const handle = await open(temporary, 'w')

@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { makeFolder, replaceFile } from './durable.ts'
-import { dataPaths } from './layout.ts'
+import { dataPaths, TEMPORARY_SUFFIX } from './layout.ts'
 import { isRunning } from './process-registry.ts'
 import { runRecordSchema, type RunRecord } from './run-record.ts'
 
@@ -11,6 +11,7 @@ export const RUNS_KEPT = 1000
 /** Nobody prunes for less than this many too many: it reads the folder. */
 const PRUNE_SLACK = 50
 const ID = /^[\w.-]{1,100}$/
+const TEMPORARY = /\.(\d+)\.tmp$/
 /** A run of another machine that has not written for so long is taken to be dead: its process cannot be seen. */
 const FOREIGN_SILENCE_MS = 10 * 60_000
 
@@ -20,7 +21,9 @@ const folderOf = (root: string): string => join(dataPaths(root).state, 'runs')
 export async function writeRun(root: string, record: RunRecord): Promise<void> {
   const folder = folderOf(root)
   await makeFolder(folder)
-  await replaceFile(join(folder, `${record.id}.json`), `${JSON.stringify(record, null, 2)}\n`)
+  const path = join(folder, `${record.id}.json`)
+  const temporary = `${path}.${process.pid}${TEMPORARY_SUFFIX}`
+  await replaceFile(path, `${JSON.stringify(record, null, 2)}\n`, temporary)
 }
 
 /** The run called `id`, as it stands now; undefined: there is none, or its record is damaged. */
@@ -39,14 +42,26 @@ export async function listRuns(root: string): Promise<RunRecord[]> {
   return await Promise.all(known.sort(newestFirst).map(asItStands))
 }
 
-/** Removes the oldest records beyond `keep`, once there are a good few of them. */
+/**
+ * Removes what killed runs left half-written, and the oldest records beyond `keep` once there are a good few of them.
+ * Not while this process writes a record.
+ */
 export async function pruneRuns(root: string, keep: number = RUNS_KEPT): Promise<void> {
   const folder = folderOf(root)
   const names = await readdir(folder).catch(() => [])
+  await Promise.all(names.map((name) => sweep(folder, name)))
   if (names.length <= keep + PRUNE_SLACK) return
   const runs = await listRuns(root)
   const ended = runs.slice(keep).filter(({ state }) => state !== 'running')
   await Promise.all(ended.map(({ id }) => rm(join(folder, `${id}.json`), { force: true })))
+}
+
+/** A temporary file is swept when the process that its name tells runs no more, or is this one, which writes none now. */
+async function sweep(folder: string, name: string): Promise<void> {
+  const pid = Number(TEMPORARY.exec(name)?.[1])
+  if (Number.isNaN(pid)) return
+  if (pid !== process.pid && (await isRunning({ pid, started: '' }))) return
+  await rm(join(folder, name), { force: true })
 }
 
 const newestFirst = (a: RunRecord, b: RunRecord): number =>

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -104,7 +105,7 @@ describe('runs', () => {
     expect(await here.runs()).toEqual([])
   })
 
-  test('keeps the newest and forgets the oldest', async () => {
+  test('keeps the newest and forgets the oldest, and what killed runs left half-written', async () => {
     const here = place((await simulate()).url)
     await here.run('backfill', '--ticker', 'SPY', '--last-session')
     const folder = join(here.dataDir, 'state/runs')
@@ -117,7 +118,12 @@ describe('runs', () => {
         JSON.stringify({ ...record, id: `old-${day}`, startedAt }),
       )
     }
+    const dead = spawnSync('true').pid
+    for (const pid of [dead, process.ppid]) writeFileSync(join(folder, `torn.json.${pid}.tmp`), '{"sch')
     await pruneRuns(here.dataDir, 10)
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([
+      `torn.json.${process.ppid}.tmp`,
+    ])
     const left = (await here.runs()).map(({ id }) => id)
     expect(left).toHaveLength(10)
     expect(left.slice(1, 3)).toEqual(['old-60', 'old-59'])

@@ -49,6 +49,8 @@ async function cutOff(
     const place = renamed.includes(path) ? path : `${path}.tmp`
     await cp(join(after, path), join(before, place))
   }
+  // Versions that give way are laid by before the commit is announced.
+  if (announced) await cp(join(after, 'history'), join(before, 'history'), { recursive: true })
   if (announced) await cp(join(after, ledger), join(before, next))
   return before
 }
