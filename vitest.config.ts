@@ -9,6 +9,8 @@ const TAPELAKE_RUNTIME_DIR = mkdtempSync(join(tmpdir(), 'tapelake-tests-'))
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    // Most tests that take long wait for processes that they started.
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     env: { NO_PROXY: '127.0.0.1,localhost', TZ: 'America/New_York', TAPELAKE_RUNTIME_DIR },

@@ -70,7 +70,9 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
   await makeFolder(folder)
   const lock = await takeLock({ folder, name: 'backup', purpose: `backup of ${root}`, waitMs }, signal)
   try {
-    await sweepStaged(join(folder, 'objects')) // what killed runs left
+    // What killed runs left; nobody else writes here while the lock is held.
+    await sweepStaged(join(folder, 'objects'))
+    await sweepStaged(snapshotsFolder(folder))
     const store = new ObjectStore({
       folder,
       link: options.link ?? false,
