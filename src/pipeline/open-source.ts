@@ -1,5 +1,6 @@
 import type { Secrets, Settings } from '../core/config/index.ts'
 import { AuthenticationError } from '../core/errors.ts'
+import { createRedactor } from '../core/redact.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { OptionSource } from '../sources/options.ts'
@@ -9,8 +10,7 @@ import type { SourceEvents } from '../sources/polygon/options.ts'
 import { openBudget, type BudgetCaller } from './budget.ts'
 
 /** Where rows come from: the vendor, or the simulator that the program starts for itself. */
-export const SOURCE_NAMES = ['polygon', 'simulator'] as const
-export type SourceName = (typeof SOURCE_NAMES)[number]
+export type SourceName = 'polygon' | 'simulator'
 
 export interface OpenSourceOptions {
   readonly kind: SourceName
@@ -102,7 +102,10 @@ export async function openSourceAt(
   const { sources, retry } = settings
   const drift =
     options.drift &&
-    (await DriftWatch.open({ ...options.drift, settings: settings.drift, source: name, now: options.now }))
+    (await DriftWatch.open({
+      ...{ ...options.drift, settings: settings.drift, source: name, now: options.now },
+      redactor: createRedactor([options.secrets.polygonApiKey]),
+    }))
   const { createPolygonSource } = await import('../sources/polygon/index.ts')
   const { createPolygonOptionSource } = await import('../sources/polygon/option-source.ts')
   const { Breakers } = await import('../sources/polygon/breakers.ts')

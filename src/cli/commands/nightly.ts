@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { SOURCE_NAMES } from '../../pipeline/open-source.ts'
+import type { SourceName } from '../../pipeline/open-source.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import { addMetricsFlags } from '../metrics-flags.ts'
@@ -32,6 +32,8 @@ export function register(program: Command, cli: Cli): void {
 /** The flags that `nightly` and `schedule` share. */
 export function addNightlyFlags(command: Command): Command {
   return addMetricsFlags(addUniverseFlags(command)).addOption(
-    new Option('--source <name>', 'where the data comes from').choices(SOURCE_NAMES).default('polygon'),
+    new Option('--source <name>', 'where the data comes from')
+      .choices(['polygon', 'simulator'] satisfies SourceName[])
+      .default('polygon'),
   )
 }

@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { SOURCE_NAMES } from '../../pipeline/open-source.ts'
+import type { SourceName } from '../../pipeline/open-source.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
 import type { WorkerFlags } from '../worker-run.ts'
@@ -10,7 +10,11 @@ export function register(program: Command, cli: Cli): void {
     .command('worker', { hidden: true })
     .description('serve the run that started this process')
     .option('--run <id>', 'run of which this is a part')
-    .addOption(new Option('--source <name>').choices(SOURCE_NAMES).default('polygon'))
+    .addOption(
+      new Option('--source <name>')
+        .choices(['polygon', 'simulator'] satisfies SourceName[])
+        .default('polygon'),
+    )
     .action(
       cli.action(
         async (context: RunContext, flags: WorkerFlags) =>

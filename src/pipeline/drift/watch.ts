@@ -1,3 +1,4 @@
+import type { Redactor } from '../../core/redact.ts'
 import type { Settings } from '../../core/config/index.ts'
 import type { PageEvent, PageVerdict } from '../../sources/polygon/options.ts'
 import { observePage, type Baseline, type Observation } from './observe.ts'
@@ -10,6 +11,8 @@ export interface DriftWatchOptions {
   /** Who is asked. */
   readonly source: string
   readonly now: () => number
+  /** Takes secrets out of what is kept: a vendor may echo the key. */
+  readonly redactor: Redactor
   /** Called on `close`, with what changed and was not told of on this day yet. */
   readonly onAlert?: (entries: readonly DriftEntry[]) => Promise<void>
 }
@@ -61,7 +64,7 @@ export class DriftWatch {
       ...{ dataset, field, change, to, detail: detail ?? before?.detail },
       ...{ firstSeen: before?.firstSeen ?? at, lastSeen: at, count: (before?.count ?? 0) + count },
       ...{
-        sample: before?.sample ?? sampleOf(page.body, to ?? field),
+        sample: before?.sample ?? this.#options.redactor.text(sampleOf(page.body, to ?? field)),
         contract: this.#contractOf(dataset, field),
       },
     })
@@ -77,10 +80,12 @@ export class DriftWatch {
   }
 
   #keep({ dataset, ticker, path, requestId, body }: PageEvent): void {
-    const { root, source, now, settings } = this.#options
+    const { root, source, now, settings, redactor } = this.#options
     const keptAt = new Date(now()).toISOString()
     const page: RawPage = {
-      ...{ dataset: dataset.name, ticker, path, requestId, source, keptAt, body: body.toString('utf8') },
+      ...{ dataset: dataset.name, ticker, source, keptAt },
+      ...{ path: redactor.text(path), requestId: requestId && redactor.text(requestId) },
+      body: redactor.text(body.toString('utf8')),
     }
     const limits = { maxPages: settings.rawPages, maxBytes: settings.rawMb * 2 ** 20 }
     const last = this.#keeping.at(-1) ?? Promise.resolve()
