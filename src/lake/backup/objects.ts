@@ -28,10 +28,13 @@ export async function copyDurably(
       done(null, chunk)
     },
   })
-  const source = createReadStream(from, { highWaterMark: 1 << 20 })
   // What a killed run left there may be a second name of a file of the lake: it must never be written to.
   await onDisk(to, () => rm(to, { force: true }))
-  await onDisk(to, () => pipeline(source, counter, createWriteStream(to, { flags: 'wx' }), { signal }))
+  await onDisk(to, () => {
+    // opened no earlier: where the file has gone, nobody would be there yet to take the error
+    const source = createReadStream(from, { highWaterMark: 1 << 20 })
+    return pipeline(source, counter, createWriteStream(to, { flags: 'wx' }), { signal })
+  })
   await fsyncFile(to)
   return { bytes, sha256: hash.digest('hex') }
 }

@@ -69,7 +69,7 @@ export async function expectSameLake(
 async function filesKept(root: string): Promise<string[]> {
   const names = await filesBelow(root)
   expect(names.filter((name) => name.endsWith('.tmp'))).toEqual([])
-  return names.filter((name) => !/^(state\/(locks|runs)|history)\//.test(name))
+  return names.filter((name) => !/^(state\/(locks|runs|drift\.json)|history)/.test(name))
 }
 
 /** State, rows and digest of every cell; not when and by which run it was settled. */
