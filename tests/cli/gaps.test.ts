@@ -14,6 +14,8 @@ interface GapDocument {
   readonly reason: string
 }
 
+const NIGHT = { TAPELAKE_NOW: '2025-06-11T02:00:00Z' }
+
 describe('tapelake gaps', () => {
   test('reports what is not there with exit 3, closes it with --repair, and keeps what it did', async () => {
     const server = await vendor({ bars: (date) => barsOf(date, () => 500) })
@@ -68,6 +70,36 @@ describe('tapelake gaps', () => {
     const swapped = await runHere([...never, '--from', '2025-06-03', '--to', '2025-06-02'], { env })
     expect(swapped.stderr).toContain('--from 2025-06-03 is after --to 2025-06-02')
     expect(await runHere([...never, '--from', '2025-02-30'], { env })).toMatchObject({ code: 2 })
+  })
+
+  test('knows from the trades held beside them which minutes of a thin ticker had nothing to record', async () => {
+    const dir = freshFolder()
+    const run = (...args: string[]) => runCliJson([...args, '--data-dir', dir], { env: NIGHT, here: true })
+    const both = ['--dataset', 'equity_bars_1m,equity_trades', '--last-session']
+    await run('backfill', '--ticker', 'THNY', ...both, '--source', 'simulator')
+    const found = await run('gaps', '--ticker', 'THNY', '--dataset', 'equity_bars_1m')
+    expect(found).toMatchObject({ code: 0, document: { gaps: [] } })
+  })
+
+  test('names the contracts of a day that were found later and never asked for', async () => {
+    const dir = freshFolder()
+    const simulated = ['--source', 'simulator', '--data-dir', dir]
+    const run = (...args: string[]) => runCliJson(args, { env: NIGHT, here: true })
+    const gaps = ['gaps', '--dataset', 'option_bars_1m', '--data-dir', dir]
+    await run('discover', '--date', '2025-06-10', '--strike-range', '0.002', ...simulated)
+    await run('backfill', '--dataset', 'option_bars_1m', '--underlying', 'SPY', ...simulated)
+    expect(await run(...gaps)).toMatchObject({ code: 0, document: { gaps: [] } })
+    await run('discover', '--date', '2025-06-10', '--strike-range', '0.004', ...simulated)
+    const { code, document } = await run(...gaps)
+    expect(code).toBe(3)
+    const named = document['gaps'] as readonly { contract: string; session: string }[]
+    expect(named.length).toBeGreaterThan(0)
+    for (const gap of named) {
+      expect(gap).toMatchObject({
+        session: '2025-06-10',
+        contract: expect.stringMatching(/^O:SPY250610/) as string,
+      })
+    }
   })
 
   test('says when the vendor cannot be asked, and leaves the gap open', async () => {

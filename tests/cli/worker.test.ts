@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { createBareContext, createRunContext } from '../../src/cli/context.ts'
 import { createBoard } from '../../src/cli/progress-board.ts'
 import { runWorker } from '../../src/cli/worker-run.ts'
@@ -71,6 +71,13 @@ describe('a worker', () => {
       parentPort(Object.assign(Object.create(process) as NodeJS.Process, { send: undefined })),
     ).toThrow('a worker is started by backfill-all')
     expect((await runHere(['worker', '--source', 'nonsense'])).code).toBe(2)
+    const kept = Object.getOwnPropertyDescriptor(process, 'send')!
+    onTestFinished(() => void Object.defineProperty(process, 'send', kept))
+    Object.assign(process, { send: undefined })
+    const typed = await runHere(['worker', '--source', 'simulator'])
+    Object.defineProperty(process, 'send', kept)
+    expect(typed.code).not.toBe(0)
+    expect(typed.stderr).toContain('a worker is started by backfill-all')
   })
 })
 
