@@ -14,7 +14,7 @@ import { sqlPaths } from './sql-text.ts'
 /** Most rows of a batch that `read` yields. */
 const BATCH_ROWS = 32 * 2048
 /** After so many segments free memory goes back to the system: it costs some milliseconds, and saves up to 70 MB. */
-const SEGMENTS_PER_TRIM = 4
+const SEGMENTS_PER_TRIM = 2
 
 /** Writes and reads with DuckDB: holds every dataset exactly, works off the main thread. Opened on first use. */
 export class DuckDbEngine implements ParquetEngine {
