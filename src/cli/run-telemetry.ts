@@ -1,10 +1,8 @@
-import { hostname } from 'node:os'
-import { categoryOf, EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import { EXIT, messageOf, type ExitCode } from '../core/errors.ts'
 import type { LoadedConfig } from '../core/config/index.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
-import { processStart } from '../lake/process-identity.ts'
-import { RUN_VERSION, type RunLeft, type RunRecord, type RunState, type RunStep } from '../lake/run-record.ts'
+import type { RunLeft, RunRecord, RunStep } from '../lake/run-record.ts'
 import { CELL_STATES } from '../lake/ledger.ts'
 import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
@@ -22,14 +20,12 @@ import type { SourceEvents } from '../sources/polygon/options.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 import type { Output, Terminal } from './output.ts'
 import { RunMetrics } from './run-metrics.ts'
+import { countBy, endingOf, newRecord, ratiosOf, stateOf } from './run-record-parts.ts'
 
 /** A run under way writes its record anew this often: who has not written for long, hangs. */
 const WRITE_EVERY_MS = 5000
 /** Stretches that a run left undone and that its record names. */
 const LEFT_KEPT = 50
-/** Environment variable by which a run tells the runs that it starts which one it is. */
-export const PARENT_RUN = 'TAPELAKE_PARENT_RUN'
-
 /** As the metric shows them. */
 const BREAKER_LEVELS = { closed: 0, half_open: 1, open: 2 } as const
 
@@ -118,19 +114,7 @@ export class RunTelemetry {
     if (this.#record) return // a step of a run that has begun
     await this.#showMetrics(command, metrics)
     const { terminal, config, runId } = this.#context
-    const startedAt = new Date().toISOString()
-    this.#record = {
-      ...{ schema: { name: 'tapelake.run', version: RUN_VERSION }, id: runId, command },
-      commandLine: [...terminal.argv],
-      parent: terminal.env[PARENT_RUN] || null,
-      ...{ pid: process.pid, processStart: (await processStart(process.pid)) ?? null, host: hostname() },
-      ...{ state: 'running', exitCode: null, startedAt, updatedAt: startedAt, endedAt: null, durationMs: 0 },
-      tickers: [...new Set(tickers)],
-      follows: [],
-      ...{ rows: 0, rowsFetched: 0, rowsStreamed: 0, bytesFetched: 0, calls: 0, retries: 0 },
-      ...{ quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
-      ...{ left: [], leftSessions: 0, steps: [], live: {} },
-    }
+    this.#record = await newRecord(runId, command, tickers, terminal)
     await writeRun(config.dataDir, this.#presentClean())
     await pruneRuns(config.dataDir)
     this.#timer = setInterval(() => this.#refresh(), WRITE_EVERY_MS)
@@ -145,7 +129,7 @@ export class RunTelemetry {
     if (error !== undefined) this.counters.countFailure(error)
     const endedAt = new Date().toISOString()
     const state = stateOf(exitCode)
-    this.#record = { ...this.#record, state, exitCode, endedAt, error: this.#endingOf(error, endedAt) }
+    this.#record = { ...this.#record, state, exitCode, endedAt, error: endingOf(error, endedAt) }
     await this.#write(this.#presentClean())
     if (exitCode === EXIT.ok) this.#lastSuccessMs = Date.parse(endedAt)
     if (this.#metrics) await this.#readBudget()
@@ -340,30 +324,4 @@ export class RunTelemetry {
       logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`),
     )
   }
-
-  #endingOf(error: unknown, at: string): RunRecord['error'] {
-    if (error === undefined) return null
-    const code = isPipelineError(error) ? error.code : 'INTERNAL'
-    const hint = isPipelineError(error) ? error.hint : undefined
-    return {
-      ...{ at, category: categoryOf(error), code, message: messageOf(error) },
-      ...(hint === undefined ? {} : { hint }),
-    }
-  }
-}
-
-/** How a run that ended with `exitCode` stands. */
-function stateOf(exitCode: ExitCode): RunState {
-  if (exitCode === EXIT.ok) return 'ok'
-  if (exitCode === EXIT.partial || exitCode === EXIT.budget) return 'partial'
-  return exitCode === EXIT.sigint || exitCode === EXIT.sigterm ? 'interrupted' : 'failed'
-}
-
-const ratiosOf = (rates: Readonly<Record<string, { readonly rate: number }>>): Record<string, number> =>
-  Object.fromEntries(Object.entries(rates).map(([endpoint, { rate }]) => [endpoint, rate]))
-
-function countBy(words: readonly string[]): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const word of words) counts[word] = (counts[word] ?? 0) + 1
-  return counts
 }

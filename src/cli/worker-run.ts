@@ -28,7 +28,7 @@ export async function runWorker(
   })
   try {
     const { graceful, immediate } = signals
-    const inbox = new WorkerInbox({ port, graceful, immediate, onReload: () => undefined })
+    const inbox = new WorkerInbox({ port, graceful, immediate })
     await serve(context, flags, port, inbox, entry)
   } catch (error) {
     port.send({ kind: 'failed', error: toWire(error) })

@@ -26,8 +26,6 @@ export type ToWorker =
     }
   /** End: after the unit in hand, or now. */
   | { readonly kind: 'stop'; readonly now: boolean }
-  /** Read limits and log levels again. */
-  | { readonly kind: 'reload' }
 
 /** What a worker tells its run. Whatever it says is a sign of life. */
 export type FromWorker =

@@ -61,8 +61,6 @@ export interface InboxOptions {
   /** Abort when this worker alone is told to end. */
   readonly graceful: AbortSignal
   readonly immediate: AbortSignal
-  /** Called when the run asks for limits and log levels to be read again. */
-  readonly onReload: () => void
 }
 
 /** Orders of the run: units to be recorded, and the end. */
@@ -76,14 +74,13 @@ export class WorkerInbox {
   readonly #units: UnitMessage[] = []
   #wake: () => void = () => undefined
 
-  constructor({ port, graceful, immediate, onReload }: InboxOptions) {
+  constructor({ port, graceful, immediate }: InboxOptions) {
     this.graceful = AbortSignal.any([graceful, this.#stop.signal])
     this.immediate = AbortSignal.any([immediate, this.#stopNow.signal])
     this.graceful.addEventListener('abort', () => this.#wake())
     port.onMessage((message) => {
       if (message === undefined) this.#orphaned()
       else if (message.kind === 'unit') this.#units.push(message)
-      else if (message.kind === 'reload') onReload()
       else this.#end(message.now)
       this.#wake()
     })

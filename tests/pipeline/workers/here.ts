@@ -70,7 +70,7 @@ export function workerHere(root: string, own = { graceful: never(), immediate: n
   const pipe = new Pipe()
   const { port } = pipe
   const serve = async (): Promise<void> => {
-    const inbox = new WorkerInbox({ port, ...own, onReload: () => undefined })
+    const inbox = new WorkerInbox({ port, ...own })
     const opened = await openHistorySource({
       ...{ kind: 'simulator', settings: settings(), secrets: new Secrets(undefined), now: () => NOW_MS },
       caller: { label: 'test', priority: 'history' },

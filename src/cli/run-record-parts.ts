@@ -1,0 +1,61 @@
+import { hostname } from 'node:os'
+import { categoryOf, EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import { processStart } from '../lake/process-identity.ts'
+import { RUN_VERSION, type RunRecord, type RunState } from '../lake/run-record.ts'
+import type { Terminal } from './output.ts'
+
+/** Environment variable by which a run tells the runs that it starts which one it is. */
+export const PARENT_RUN = 'TAPELAKE_PARENT_RUN'
+
+/** The record of a run that begins now in this process and has done nothing yet. */
+export async function newRecord(
+  id: string,
+  command: string,
+  tickers: readonly string[],
+  { argv, env }: Pick<Terminal, 'argv' | 'env'>,
+): Promise<RunRecord> {
+  const startedAt = new Date().toISOString()
+  return {
+    ...{ schema: { name: 'tapelake.run', version: RUN_VERSION }, id, command },
+    commandLine: [...argv],
+    parent: env[PARENT_RUN] || null,
+    ...{ pid: process.pid, processStart: (await processStart(process.pid)) ?? null, host: hostname() },
+    ...{ state: 'running', exitCode: null, startedAt, updatedAt: startedAt, endedAt: null, durationMs: 0 },
+    tickers: [...new Set(tickers)],
+    follows: [],
+    ...{ rows: 0, rowsFetched: 0, rowsStreamed: 0, bytesFetched: 0, calls: 0, retries: 0 },
+    ...{ quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
+    ...{ left: [], leftSessions: 0, steps: [], live: {} },
+  }
+}
+
+/** What a record says of the `error` that ended its run at `at` (UTC); null: none did. */
+export function endingOf(error: unknown, at: string): RunRecord['error'] {
+  if (error === undefined) return null
+  const code = isPipelineError(error) ? error.code : 'INTERNAL'
+  const hint = isPipelineError(error) ? error.hint : undefined
+  return {
+    ...{ at, category: categoryOf(error), code, message: messageOf(error) },
+    ...(hint === undefined ? {} : { hint }),
+  }
+}
+
+/** How a run that ended with `exitCode` stands. */
+export function stateOf(exitCode: ExitCode): RunState {
+  if (exitCode === EXIT.ok) return 'ok'
+  if (exitCode === EXIT.partial || exitCode === EXIT.budget) return 'partial'
+  return exitCode === EXIT.sigint || exitCode === EXIT.sigterm ? 'interrupted' : 'failed'
+}
+
+/** Rates alone, by endpoint. */
+export const ratiosOf = (
+  rates: Readonly<Record<string, { readonly rate: number }>>,
+): Record<string, number> =>
+  Object.fromEntries(Object.entries(rates).map(([endpoint, { rate }]) => [endpoint, rate]))
+
+/** How often each word comes. */
+export function countBy(words: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1
+  return counts
+}
