@@ -4,21 +4,17 @@ import { processStart } from '../lake/process-identity.ts'
 import { RUN_VERSION, type RunRecord, type RunState } from '../lake/run-record.ts'
 import type { Terminal } from './output.ts'
 
-/** Environment variable by which a run tells the runs that it starts which one it is. */
-export const PARENT_RUN = 'TAPELAKE_PARENT_RUN'
-
 /** The record of a run that begins now in this process and has done nothing yet. */
 export async function newRecord(
   id: string,
   command: string,
   tickers: readonly string[],
-  { argv, env }: Pick<Terminal, 'argv' | 'env'>,
+  { argv }: Pick<Terminal, 'argv'>,
 ): Promise<RunRecord> {
   const startedAt = new Date().toISOString()
   return {
     ...{ schema: { name: 'tapelake.run', version: RUN_VERSION }, id, command },
     commandLine: [...argv],
-    parent: env[PARENT_RUN] || null,
     ...{ pid: process.pid, processStart: (await processStart(process.pid)) ?? null, host: hostname() },
     ...{ state: 'running', exitCode: null, startedAt, updatedAt: startedAt, endedAt: null, durationMs: 0 },
     tickers: [...new Set(tickers)],

@@ -37,7 +37,6 @@ export function printRun({ out, flags }: RunContext, run: RunRecord): void {
   const ended = endedAt === null ? '' : `, ended ${endedAt}, exit code ${exitCode}`
   out.line(`  started ${startedAt}${ended}, took ${formatDuration(run.durationMs)}, process ${run.pid}`)
   out.line(`  tapelake ${run.commandLine.join(' ')}`)
-  if (run.parent !== null) out.line(`  started by ${run.parent}`)
   out.line(`  did: ${didText(run)}`)
   out.line(`  cost: ${costText(run)}`)
   const errors = Object.entries(run.errors).filter(([, count]) => count > 0)

@@ -48,8 +48,6 @@ export const runRecordSchema = z.object({
   command: z.string(),
   /** The command line as it was given; secrets are redacted. */
   commandLine: z.array(z.string()),
-  /** The run that started this one, where one did. */
-  parent: z.string().nullable(),
   pid: z.int(),
   /** Tells the process from a later one with the same pid; null where the system does not tell. */
   processStart: z.string().nullable(),
