@@ -2,7 +2,7 @@
 // Starts the built program; in a checkout that was not built, the sources through tsx.
 import { existsSync } from 'node:fs'
 
-const built = new URL('../dist/cli/main.js', import.meta.url)
+const built = new URL('../dist/program/main.js', import.meta.url)
 if (existsSync(built)) {
   await import(built.href)
 } else {

@@ -1,9 +1,7 @@
 import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { PROGRAM_FILE } from '../program-file.ts'
 import type { FromWorker } from './messages.ts'
 import type { WorkerHandle } from './pool.ts'
-
-const PROGRAM = fileURLToPath(new URL('../../../bin/tapelake.js', import.meta.url))
 
 export interface ForkOptions {
   /** Arguments of the program, from the command on. */
@@ -19,7 +17,7 @@ export interface ForkOptions {
  * terminal reaches the run alone, which then tells its workers.
  */
 export function forkWorker({ args, cwd, env, onText }: ForkOptions): WorkerHandle {
-  const child = fork(PROGRAM, [...args], {
+  const child = fork(PROGRAM_FILE, [...args], {
     ...{ cwd, env, execArgv: [], detached: true },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   })

@@ -1,0 +1,40 @@
+// The program as few large modules: loading the 500 small ones of src/ and its pure JavaScript packages took longer
+// than most commands (docs/decisions/0012-bundled-program.md). Commands stay apart, each loaded when it is called.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { rolldown } from 'rolldown'
+
+const OUT = 'dist/program'
+/** Native ones, those that start threads from files of their own, and what few commands load. */
+const NOT_BUNDLED = [
+  ...['@duckdb/node-bindings', 'libsql', 'bufferutil', 'utf-8-validate'],
+  ...['pino', 'pino-pretty', 'apache-arrow', 'parquetjs-lite'],
+]
+const LICENCE_FILES = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'license', 'license.md']
+
+process.chdir(new URL('..', import.meta.url).pathname)
+const bundle = await rolldown({
+  input: { main: 'src/cli/main.ts' },
+  platform: 'node',
+  checks: { eval: false },
+  external: (id) => NOT_BUNDLED.some((name) => id === name || id.startsWith(`${name}/`)),
+})
+const { output } = await bundle.write({ dir: OUT, format: 'esm', sourcemap: true })
+await bundle.close()
+
+const folders = new Set(
+  output
+    .flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))
+    .map((id) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0])
+    .filter((folder) => folder !== undefined),
+)
+writeFileSync(join(OUT, 'LICENSES.txt'), [...folders].sort().map(notice).join('\n\n'))
+
+/** What the licence of a bundled package asks to be passed on with it. */
+function notice(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const file = LICENCE_FILES.map((each) => join(folder, each)).find(existsSync)
+  return [`=== ${name} ${version} (${license})`, file ? readFileSync(file, 'utf8').trim() : '']
+    .join('\n')
+    .trim()
+}
