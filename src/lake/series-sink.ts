@@ -33,7 +33,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   readonly #received = new Set<string>()
   #held: Batch[] = []
   readonly #streaming = new Map<string, SegmentStaging>()
-  #origin: Origin | undefined
+  readonly #brought = new Map<string, Brought>()
 
   constructor(writer: SinkHost, sessions: Iterable<string>) {
     this.#writer = writer
@@ -43,16 +43,18 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
 
   /** @throws {SchemaError} when a row belongs to a session that this sink was not opened for */
   async write(batch: Batch): Promise<void> {
-    this.#origin ??= batch.origin
     const { dataset } = this.#writer.options.series
     if (!this.#streams) {
-      this.#assertExpected(sessionDates(dataset, batch))
+      const sessions = sessionDates(dataset, batch)
+      this.#assertExpected(sessions)
+      this.#noteOrigin(batch.origin, sessions.dates)
       this.#held.push(withoutSentText(batch))
       return
     }
     for (const { date, rows } of sessionRuns(dataset, batch)) {
       if (date === undefined || !this.#sessions.has(date)) throw this.#unexpected(date)
       this.#received.add(date)
+      if (!this.#streaming.has(date)) this.#noteOrigin(batch.origin, [date])
       await this.#stagingOf(date).append(rows)
     }
   }
@@ -73,7 +75,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   #stagingOf(date: string): SegmentStaging {
     const known = this.#streaming.get(date)
     if (known) return known
-    const staging = this.#newStaging(date, [this.#originFor(date, date)])
+    const staging = this.#newStaging(date, this.#originsOf([date]))
     this.#streaming.set(date, staging)
     return staging
   }
@@ -84,10 +86,21 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     return new SegmentStaging({ ...options, provenance: options.provenance(), partition, origins })
   }
 
-  #originFor(from: string, to: string): SegmentOrigin {
-    const { source = 'unknown', request = '', requestId } = this.#origin ?? {}
-    const id = requestId === undefined ? {} : { requestId }
-    return { source, run: this.#writer.options.runId, request, ...id, from, to }
+  #noteOrigin(origin: Origin = NO_ORIGIN, dates: readonly string[]): void {
+    const key = JSON.stringify([origin.source, origin.request, origin.requestId])
+    const brought = this.#brought.get(key) ?? { origin, dates: new Set<string>() }
+    this.#brought.set(key, brought)
+    for (const date of dates) brought.dates.add(date)
+  }
+
+  /** What brought rows of `dates`, each with the first and the last of them that it brought. */
+  #originsOf(dates: readonly string[]): SegmentOrigin[] {
+    const run = this.#writer.options.runId
+    return [...this.#brought.values()].flatMap(({ origin: { source, request, requestId }, dates: its }) => {
+      const own = dates.filter((date) => its.has(date))
+      const id = requestId === undefined ? {} : { requestId }
+      return own.length === 0 ? [] : [{ source, run, request, ...id, from: own[0]!, to: own.at(-1)! }]
+    })
   }
 
   /**
@@ -179,8 +192,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const merged =
       others.length === 0 && inOrder ? inOrder : merge(dataset, [...others, ...sessions.values()])
     const origins = segment && others.length > 0 ? originsBesides(segment, new Set(dates)) : []
-    const fresh = this.#originFor(dates[0]!, dates.at(-1)!)
-    const staging = this.#newStaging(partition, [...origins, fresh])
+    const staging = this.#newStaging(partition, [...origins, ...this.#originsOf(dates.toSorted())])
     this.#streaming.set(partition, staging)
     return await staging.stage(merged)
   }
@@ -191,6 +203,14 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     this.#streaming.clear()
   }
 }
+
+/** A request and the sessions that it brought rows of. */
+interface Brought {
+  readonly origin: Origin
+  readonly dates: Set<string>
+}
+
+const NO_ORIGIN: Origin = { source: 'unknown', request: '' }
 
 /** What came of one partition. */
 interface PartitionRows {

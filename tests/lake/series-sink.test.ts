@@ -235,6 +235,30 @@ describe('segments', () => {
       })
     })
   })
+
+  test('name every request that brought rows of a segment, with the sessions it brought', async () => {
+    const root = testRoot()
+    await withWriter(root, BARS, async (writer) => {
+      const sink = writer.openSink([JAN2, JAN3, SESSIONS[4]])
+      const page = async (requestId: string, dates: readonly string[]): Promise<void> => {
+        for (const date of dates) {
+          const origin = { source: 'simulator', request: '/v2/aggs/test', requestId }
+          await sink.write({ ...batchFor(BARS, barRows(date, 1)), origin })
+        }
+      }
+      await page('first', [JAN2, JAN3])
+      await page('second', [JAN3, SESSIONS[4]])
+      await sink.commit(settle([JAN2, JAN3, SESSIONS[4]]))
+      expect(
+        writer.ledger.segments.flatMap(({ origins }) =>
+          origins.map(({ requestId, from, to }) => [requestId, from, to]),
+        ),
+      ).toEqual([
+        ['first', JAN2, JAN3],
+        ['second', JAN3, SESSIONS[4]],
+      ])
+    })
+  })
 })
 
 describe('refused rows', () => {
