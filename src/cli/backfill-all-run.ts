@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os'
+import { SETTINGS_NAME } from '../core/config/key-names.ts'
+import { liveSettingsOf, settingsForWorkers } from '../core/config/reload.ts'
 import { AuthenticationError, EXIT, type ExitCode } from '../core/errors.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { registerProcess } from '../lake/process-registry.ts'
@@ -81,7 +83,7 @@ export async function recordAll(
   const { config, signals, now } = context
   const { settings } = config
   const count = (flags.workers ?? settings.workers.count) || availableParallelism()
-  const limit = flags.source === 'simulator' ? 0 : settings.sources.polygon.callsPerMinute
+  const limit = (): number => (flags.source === 'simulator' ? 0 : settings.sources.polygon.callsPerMinute)
   const watch = await BackfillAllWatch.start(context, plans, limit)
   try {
     return await backfillAll({
@@ -91,6 +93,8 @@ export async function recordAll(
       count,
       start: () => startWorker(context, flags, watch.print),
       ...{ graceful: signals.graceful, immediate: signals.immediate, hooks: watch.hooks },
+      relay: (tellAll) =>
+        context.reloads.follow(() => tellAll({ kind: 'settings', live: liveSettingsOf(settings) })),
       sourceEvents: context.telemetry.sourceEvents,
       backfillHooks: context.telemetry.backfillHooks,
     })
@@ -101,7 +105,9 @@ export async function recordAll(
 
 function startWorker(context: RunContext, { source }: BackfillAllFlags, onText: (text: string) => void) {
   const { terminal, flags, config, runId } = context
-  const pretty = config.settings.logging.pretty === 'auto' && terminal.stderr.isTTY ? 'always' : undefined
+  const { pretty } = config.settings.logging
+  const forPeople = pretty === 'auto' && terminal.stderr.isTTY ? 'always' : pretty
+  const settings = settingsForWorkers(config, { logging: { pretty: forPeople } })
   return forkWorker({
     args: [
       ...['worker', '--run', runId, '--source', source, '--data-dir', config.dataDir, '--no-progress'],
@@ -110,7 +116,7 @@ function startWorker(context: RunContext, { source }: BackfillAllFlags, onText: 
       ...(flags.verbose > 0 ? [`-${'v'.repeat(flags.verbose)}`] : []),
     ],
     cwd: terminal.cwd,
-    env: { ...terminal.env, ...(pretty && { TAPELAKE__LOGGING__PRETTY: pretty }) },
+    env: { ...terminal.env, [SETTINGS_NAME]: settings },
     onText,
   })
 }

@@ -23,7 +23,7 @@ export class BackfillAllWatch {
   readonly #board: ProgressBoard
   readonly #lines: readonly Line[]
   readonly #all: Line
-  readonly #callsPerMinute: number
+  readonly #callsPerMinute: () => number
   /** What each worker has in hand, by its pid. */
   readonly #inHand = new Map<number, string>()
 
@@ -31,7 +31,7 @@ export class BackfillAllWatch {
     context: RunContext,
     board: ProgressBoard,
     plans: readonly SeriesPlan[],
-    callsPerMinute: number,
+    callsPerMinute: () => number,
   ) {
     this.#callsPerMinute = callsPerMinute
     this.#context = context
@@ -43,11 +43,11 @@ export class BackfillAllWatch {
     this.#all = { label: 'backfill-all', total, planned, done: 0, rows: 0, calls: 0, finished: false }
   }
 
-  /** `callsPerMinute`: the limit in force; 0: none. */
+  /** `callsPerMinute`: the limit in force now; 0: none. */
   static async start(
     context: RunContext,
     plans: readonly SeriesPlan[],
-    callsPerMinute: number,
+    callsPerMinute: () => number,
   ): Promise<BackfillAllWatch> {
     const { flags, terminal } = context
     const enabled = flags.progress && !flags.quiet
@@ -103,7 +103,7 @@ export class BackfillAllWatch {
   #draw(at?: number): void {
     const line = at === undefined ? undefined : this.#lines[at]
     if (line) this.#board.row(at!, rowOf(line, undefined, undefined))
-    const callsPerMinute = this.#callsPerMinute
+    const callsPerMinute = this.#callsPerMinute()
     const left = Math.max(0, this.#all.planned - this.#all.calls)
     const etaMs = callsPerMinute > 0 && left > 0 ? (left / callsPerMinute) * 60_000 : undefined
     this.#board.totals(rowOf(this.#all, etaMs, [...this.#inHand.values()].join(', ')))

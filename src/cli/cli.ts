@@ -10,7 +10,8 @@ import {
 } from './context.ts'
 import { asPipelineError, exitCodeOf } from './failure.ts'
 import type { Terminal } from './output.ts'
-import { createSignals, type Signals } from './signals.ts'
+import { reload } from './reload.ts'
+import { createSignals, type SignalOptions, type Signals } from './signals.ts'
 
 /** What a command does: returns its exit code (nothing = 0) or throws one of the errors of core/errors.ts. */
 export type Handler<Context, Options, Args extends readonly unknown[]> = (
@@ -27,6 +28,8 @@ export type CommanderAction = (...args: unknown[]) => Promise<void>
 export interface CommandTraits {
   /** True: the first Ctrl-C aborts only `signals.graceful`, so that the item in hand can be finished. */
   readonly graceful?: boolean
+  /** True: SIGHUP makes it read its configuration again; else it ends it like SIGTERM. */
+  readonly reloads?: boolean
   /** True: a signal is the normal end of it, and the handler's own exit code stands. */
   readonly endsBySignal?: boolean
   /** Options that stand for settings: dotted path of the setting → name of the option (`engine` for `--engine`). */
@@ -62,6 +65,13 @@ export interface CliOptions {
   readonly onStuck: (exitCode: ExitCode) => void
 }
 
+/** What goes on around a handler. */
+interface Life<Context> {
+  readonly complete: (bare: BareContext) => Promise<Context>
+  readonly onEnd: (context: Context, exitCode: ExitCode, error?: unknown) => Promise<void>
+  readonly onReload: (context: Context) => Promise<void>
+}
+
 export function createCli({ terminal, onStuck }: CliOptions): Cli {
   let current: BareContext | undefined
   let exitCode: ExitCode = EXIT.ok
@@ -70,14 +80,14 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
     <Context, Options, Args extends readonly unknown[]>(
       handler: Handler<Context, Options, Args>,
       traits: CommandTraits,
-      complete: (bare: BareContext) => Promise<Context>,
-      onEnd: (context: Context, exitCode: ExitCode, error?: unknown) => Promise<void>,
+      { complete, onEnd, onReload }: Life<Context>,
     ): CommanderAction =>
     async (...given) => {
       const command = given.at(-1) as Command
       refuseExcess(command)
       const flags = command.optsWithGlobals<GlobalFlags>()
-      const signals = listen(terminal, flags, traits, onStuck)
+      let readAgain: () => void = () => undefined
+      const signals = listen(terminal, flags, traits, { onStuck, onReload: () => readAgain() })
       const runId = traits.partOf && (command.getOptionValue(traits.partOf) as string | undefined)
       current = createBareContext({
         ...{ terminal, flags, signals, settingFlags: settingFlags(command, traits), runId },
@@ -85,6 +95,7 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
       try {
         const args = given.slice(0, -2) as unknown as Args
         const context = await complete(current)
+        readAgain = () => void onReload(context)
         try {
           const code = await handler(context, command.opts() as Options, ...args)
           const ended = traits.endsBySignal ? undefined : signals.exitCode
@@ -101,14 +112,17 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
 
   return {
     action: (handler, traits = {}) =>
-      wrap(handler, traits, createRunContext, ({ telemetry }, code, error) => telemetry.end(code, error)),
+      wrap(handler, traits, {
+        complete: createRunContext,
+        onEnd: ({ telemetry }, code, error) => telemetry.end(code, error),
+        onReload: reload,
+      }),
     bareAction: (handler, traits = {}) =>
-      wrap(
-        handler,
-        traits,
-        (bare) => Promise.resolve(bare),
-        () => Promise.resolve(),
-      ),
+      wrap(handler, traits, {
+        complete: (bare) => Promise.resolve(bare),
+        onEnd: () => Promise.resolve(),
+        onReload: () => Promise.resolve(),
+      }),
     get current() {
       return current
     },
@@ -122,11 +136,12 @@ function listen(
   { stderr }: Terminal,
   flags: GlobalFlags,
   traits: CommandTraits,
-  onStuck: (exitCode: ExitCode) => void,
+  { onStuck, onReload }: Pick<SignalOptions, 'onStuck' | 'onReload'>,
 ): Signals {
   return createSignals({
     graceful: traits.graceful ?? false,
     onStuck,
+    onReload: traits.reloads ? onReload : undefined,
     onFirst: () => {
       if (!flags.quiet) stderr.write('\nFinishing the item in hand; once more to stop at once.\n')
     },

@@ -3,6 +3,7 @@ import type { Logger, LogLevel } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
 import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
 import { createProgress, type Progress } from './progress.ts'
+import { Reloads } from './reload.ts'
 import type { RunTelemetry } from './run-telemetry.ts'
 import type { Signals } from './signals.ts'
 
@@ -28,6 +29,8 @@ export interface BareContext {
   readonly signals: Signals
   /** The configuration; loaded at the first call. @throws {ConfigError} */
   readonly loadConfig: () => Promise<LoadedConfig>
+  /** The configuration as its places say now. @throws {ConfigError} */
+  readonly readConfig: () => Promise<LoadedConfig>
 }
 
 /** What a command gets that works with the configuration. */
@@ -38,6 +41,8 @@ export interface RunContext extends BareContext {
   readonly redactor: Redactor
   /** Names this run in logs, ledgers and segments, e.g. `20250602T200000Z-1a2b3c`. */
   readonly runId: string
+  /** Tells when settings of this run have changed under way. */
+  readonly reloads: Reloads
   /** Follows this run, once it begins to record something. */
   readonly telemetry: RunTelemetry
   /** The present instant, UTC epoch milliseconds; what TAPELAKE_NOW says, where it is set. */
@@ -59,13 +64,15 @@ export interface BareContextOptions {
 export function createBareContext(options: BareContextOptions): BareContext {
   const { terminal, flags, signals, settingFlags, runId: givenRunId } = options
   let config: Promise<LoadedConfig> | undefined
+  const readConfig = (): Promise<LoadedConfig> => load(terminal, flags, settingFlags)
   return {
     terminal,
     flags,
     signals,
     givenRunId,
     out: createOutput({ terminal, quiet: flags.quiet, color: flags.color }),
-    loadConfig: () => (config ??= load(terminal, flags, settingFlags)),
+    loadConfig: () => (config ??= readConfig()),
+    readConfig,
   }
 }
 
@@ -111,6 +118,7 @@ export async function createRunContext(bare: BareContext): Promise<RunContext> {
     runId,
     now,
     logger,
+    reloads: new Reloads(),
     telemetry: new Telemetry({ ...bare, config, redactor, runId, logger, now }),
     progress: ({ total, label }) =>
       createProgress({ enabled: bare.flags.progress && !bare.flags.quiet, total, label, stream: stderr }),
@@ -134,8 +142,17 @@ async function loggerFor(
 ): Promise<Logger> {
   const { createLogger } = await import('../core/logger.ts')
   return createLogger({
-    ...logging,
-    components: componentLevels(logging.components),
+    // Read at every line: the settings may be read again.
+    get level() {
+      return logging.level
+    },
+    get fileLevel() {
+      return logging.fileLevel
+    },
+    get components() {
+      return componentLevels(logging.components)
+    },
+    ...{ maxFileMb: logging.maxFileMb, keepFiles: logging.keepFiles },
     file: logFile,
     pretty: logging.pretty === 'always' || (logging.pretty === 'auto' && stderr.isTTY === true),
     color: wantsColor(stderr, env, flags.color),
@@ -145,13 +162,21 @@ async function loggerFor(
   })
 }
 
+/** What {@link componentLevels} made of a text before: it is asked at every line. */
+const LEVELS_OF = new Map<string, Readonly<Record<string, LogLevel>>>()
+
 /** `source=debug,stream=info` by component; the settings have checked it. */
-function componentLevels(text = ''): Record<string, LogLevel> {
+function componentLevels(text: string | undefined): Readonly<Record<string, LogLevel>> | undefined {
+  if (text === undefined) return undefined
+  const known = LEVELS_OF.get(text)
+  if (known) return known
   const pairs = text.split(',').flatMap((part) => {
     const [component = '', level] = part.trim().split('=')
     return level === undefined ? [] : [[component, level]]
   })
-  return Object.fromEntries(pairs) as Record<string, LogLevel>
+  const levels = Object.fromEntries(pairs) as Record<string, LogLevel>
+  LEVELS_OF.set(text, levels)
+  return levels
 }
 
 /** The instant, to the second, and a few random letters: unique, and sorts by time. */

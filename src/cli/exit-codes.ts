@@ -14,7 +14,7 @@ export const EXIT_CODES: readonly { readonly code: number; readonly meaning: str
   { code: EXIT.locked, meaning: 'another run holds the same series' },
   { code: EXIT.budget, meaning: 'the budget of calls is spent; running it again goes on' },
   { code: EXIT.sigint, meaning: 'interrupted by Ctrl-C (SIGINT); what was committed stays' },
-  { code: EXIT.sigterm, meaning: 'interrupted by SIGTERM or SIGHUP; what was committed stays' },
+  { code: EXIT.sigterm, meaning: 'interrupted by SIGTERM, or a closed terminal; what was committed stays' },
 ]
 
 /** The table as text for a terminal. */

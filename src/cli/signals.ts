@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty'
 import { EXIT, InterruptedError, type ExitCode } from '../core/errors.ts'
 
 const SIGNALS = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm, SIGHUP: EXIT.sigterm } as const
@@ -23,6 +24,10 @@ export interface SignalOptions {
   readonly graceful: boolean
   /** Called at the first signal of a graceful command. */
   readonly onFirst: () => void
+  /** Given where SIGHUP is no end: called at each one, unless the terminal that the program was started from is gone. */
+  readonly onReload?: (() => void) | undefined
+  /** Default: whether a terminal was there at the start and is not any more. */
+  readonly hasHungUp?: () => boolean
   /** Called when the command does not end: at a further signal, or some seconds after `immediate` aborted. */
   readonly onStuck: (exitCode: ExitCode) => void
   /** Default: this process. */
@@ -30,13 +35,15 @@ export interface SignalOptions {
 }
 
 /** Listens for SIGINT, SIGTERM and SIGHUP. */
-export function createSignals({ graceful, onFirst, onStuck, source = process }: SignalOptions): Signals {
+export function createSignals(options: SignalOptions): Signals {
+  const { graceful, onFirst, onStuck, onReload, source = process, hasHungUp = watchTerminals() } = options
   const first = new AbortController()
   const second = new AbortController()
   let exitCode: ExitCode | undefined
   let timer: NodeJS.Timeout | undefined
 
   const onSignal = (name: SignalName) => {
+    if (name === 'SIGHUP' && onReload && !hasHungUp()) return onReload()
     const wasNow = second.signal.aborted
     const wasFirst = exitCode === undefined
     exitCode ??= SIGNALS[name]
@@ -63,4 +70,10 @@ export function createSignals({ graceful, onFirst, onStuck, source = process }: 
       for (const name of names) source.off(name, onSignal)
     },
   }
+}
+
+/** A terminal that was closed sends SIGHUP too, and is no terminal any more. */
+function watchTerminals(): () => boolean {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd))
+  return () => terminals.some((fd) => !isatty(fd))
 }

@@ -1,3 +1,4 @@
+import { adoptLive, type LiveSettings } from '../core/config/reload.ts'
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import { together } from '../core/together.ts'
 import { createEngine } from '../lake/engines/index.ts'
@@ -28,7 +29,8 @@ export async function runWorker(
   })
   try {
     const { graceful, immediate } = signals
-    const inbox = new WorkerInbox({ port, graceful, immediate })
+    const onSettings = (live: LiveSettings): void => void adoptLive(config.settings, live)
+    const inbox = new WorkerInbox({ port, graceful, immediate, onSettings })
     await serve(context, flags, port, inbox, entry)
   } catch (error) {
     port.send({ kind: 'failed', error: toWire(error) })

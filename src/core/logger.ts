@@ -6,23 +6,27 @@ export type Logger = PinoLogger
 const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LEVELS)[number]
 
-export interface LoggerOptions {
+/** What is severe enough. Read at every line: it may change. */
+interface LogLevels {
   /** Least severe line that reaches `stream`. */
   readonly level: LogLevel
+  /** Least severe line that reaches the file; default info. */
+  readonly fileLevel?: LogLevel
+  /** Levels of components (child loggers with the field `component`) that differ from the others'. */
+  readonly components?: Readonly<Record<string, LogLevel>> | undefined
+}
+
+export interface LoggerOptions extends LogLevels {
   /** True: lines for people; false: JSON lines. */
   readonly pretty: boolean
   /** Colours in lines for people. */
   readonly color?: boolean
   /** File that gets every line too, as JSON; its folder is made. */
   readonly file?: string | undefined
-  /** Least severe line that reaches the file; default info. */
-  readonly fileLevel?: LogLevel
   /** The file is put aside when it reaches this size, MiB; 0: never. */
   readonly maxFileMb?: number
   /** Files put aside that are kept. */
   readonly keepFiles?: number
-  /** Levels of components (child loggers with the field `component`) that differ from the others'. */
-  readonly components?: Readonly<Record<string, LogLevel>>
   /** Takes secrets out of every line. */
   readonly redactor?: Redactor
   /** Fields of every line, e.g. `run`. */
@@ -38,17 +42,16 @@ export interface LoggerOptions {
  * @throws {ConfigError} when the file cannot be opened
  */
 export async function createLogger(options: LoggerOptions): Promise<Logger> {
-  const { level, file, fileLevel = 'info', redactor = createRedactor([]), bindings = {} } = options
-  const { components = {}, maxFileMb = 0, keepFiles = 1 } = options
-  const streams: StreamEntry[] = []
-  if (level !== 'silent') streams.push(levelled(await lineStream(options), level, components))
-  if (file !== undefined && fileLevel !== 'silent') {
+  const { file, redactor = createRedactor([]), bindings = {} } = options
+  const { maxFileMb = 0, keepFiles = 1 } = options
+  const streams: StreamEntry[] = [levelled(await lineStream(options), options, () => options.level)]
+  if (file !== undefined) {
     const logFile = new LogFile({ path: file, maxBytes: maxFileMb * 2 ** 20, keep: keepFiles })
-    streams.push(levelled(logFile, fileLevel, components))
+    streams.push(levelled(logFile, options, () => options.fileLevel ?? 'info'))
   }
   return pino(
     {
-      level: streams.length > 0 ? 'debug' : 'silent',
+      level: 'debug',
       base: bindings,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
@@ -68,15 +71,10 @@ interface LineStream {
 }
 
 /** `stream` for the lines that are severe enough; a component's own level goes before the general one. */
-function levelled(
-  stream: LineStream,
-  level: Exclude<LogLevel, 'silent'>,
-  components: Readonly<Record<string, LogLevel>>,
-): StreamEntry {
-  if (Object.keys(components).length === 0) return { level, stream }
+function levelled(stream: LineStream, levels: LogLevels, general: () => LogLevel): StreamEntry {
   const wants = (line: string): boolean => {
-    const component = /"component":"([a-z]+)"/.exec(line)?.[1] ?? ''
-    const least = components[component] ?? level
+    const component = levels.components && /"component":"([a-z]+)"/.exec(line)?.[1]
+    const least = (component && levels.components?.[component]) || general()
     const given = /^\{"level":"([a-z]+)"/.exec(line)?.[1] as LogLevel | undefined
     return given === undefined || LEVELS.indexOf(given) >= LEVELS.indexOf(least)
   }

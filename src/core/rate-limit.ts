@@ -22,7 +22,7 @@ export interface LimiterWait {
 }
 
 export interface RateLimiterOptions {
-  /** Most calls that may start in any sliding window; 0 = no limit. */
+  /** Most calls that may start in any sliding window; 0 = no limit. Read before every call: it may change. */
   readonly callsPerMinute: number
   /** Length of the window, milliseconds; default 60,000. */
   readonly windowMs?: number
@@ -73,8 +73,13 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   return new SlidingWindowLimiter(options)
 }
 
+/** While calls wait, a change of the limit is noticed within this time. */
+const LOOK_MS = 10_000
+
 class SlidingWindowLimiter implements RateLimiter {
-  readonly callsPerMinute: number
+  readonly #options: RateLimiterOptions
+  /** The limit that the queue goes by. */
+  #limit: number
   readonly #windowMs: number
   readonly #clock: Clock
   readonly #queue: Bottleneck
@@ -86,20 +91,27 @@ class SlidingWindowLimiter implements RateLimiter {
   /** Ends the loop that gives old starts back; undefined while it does not run. */
   #returning: AbortController | undefined
 
-  constructor({ callsPerMinute, windowMs = 60_000, clock = systemClock }: RateLimiterOptions) {
-    this.callsPerMinute = callsPerMinute
+  constructor(options: RateLimiterOptions) {
+    const { callsPerMinute, windowMs = 60_000, clock = systemClock } = options
+    this.#options = options
+    this.#limit = callsPerMinute
     this.#windowMs = windowMs
     this.#clock = clock
     this.#queue = new Bottleneck(callsPerMinute > 0 ? { reservoir: callsPerMinute } : {})
   }
 
+  get callsPerMinute(): number {
+    return this.#limit
+  }
+
   async run<T>(call: () => Promise<T>, signal: AbortSignal, turn: CallTurn = {}): Promise<T> {
+    if (this.#limit !== this.#options.callsPerMinute) await this.#adapt()
     const wait = this.#nextWait()
     const patient = waitSignal(signal, wait !== undefined, turn.patience)
     const either = AbortSignal.any([patient, this.#closed.signal])
     if (wait && !signal.aborted) turn.onWait?.(wait)
     throwIfAborted(either)
-    await (this.callsPerMinute > 0 ? this.#turn(either) : this.#waitOutPause(either))
+    await (this.#limit > 0 ? this.#turn(either) : this.#waitOutPause(either))
     return call()
   }
 
@@ -118,7 +130,7 @@ class SlidingWindowLimiter implements RateLimiter {
   estimateMs(calls: number): number {
     const nowMs = this.#clock.now()
     const firstMs = Math.max(nowMs, this.#pausedUntilMs)
-    const limit = this.callsPerMinute
+    const limit = this.#limit
     const starts = this.#starts.filter((startMs) => startMs + this.#windowMs > nowMs)
     const ahead = this.#waiting + calls - 1 - (limit - starts.length)
     if (limit === 0 || calls <= 0 || ahead < 0) return firstMs - nowMs
@@ -166,10 +178,12 @@ class SlidingWindowLimiter implements RateLimiter {
     const loop = (this.#returning = new AbortController())
     try {
       for (;;) {
+        await this.#adapt()
         await this.#giveBack(this.#forgetOldStarts())
         const oldestMs = this.#starts[0]
         if (oldestMs === undefined || !this.#isShort()) break
-        await this.#clock.sleep(Math.max(1, oldestMs + this.#windowMs - this.#clock.now()), loop.signal)
+        const freeInMs = oldestMs + this.#windowMs - this.#clock.now()
+        await this.#clock.sleep(Math.min(LOOK_MS, Math.max(1, freeInMs)), loop.signal)
       }
     } catch {
       // nobody waits any more
@@ -180,7 +194,17 @@ class SlidingWindowLimiter implements RateLimiter {
 
   /** Whether more calls wait than the window has places for. */
   #isShort(): boolean {
-    return this.#waiting + this.#starts.length > this.callsPerMinute
+    return this.#limit > 0 && this.#waiting + this.#starts.length > this.#limit
+  }
+
+  /** Takes over a limit that has changed. Calls that started without one were not counted: a window is spent then. */
+  async #adapt(): Promise<void> {
+    const [was, limit] = [this.#limit, this.#options.callsPerMinute]
+    if (limit === was) return
+    this.#limit = limit
+    if (was > 0 && limit > 0) return await this.#giveBack(limit - was)
+    this.#starts = Array.from({ length: limit }, () => this.#clock.now())
+    await this.#queue.updateSettings({ reservoir: limit === 0 ? null : 0 })
   }
 
   /** Drops the starts that have left the window and returns their number. */
@@ -193,6 +217,6 @@ class SlidingWindowLimiter implements RateLimiter {
   }
 
   async #giveBack(calls: number): Promise<void> {
-    if (calls > 0) await this.#queue.incrementReservoir(calls)
+    if (calls !== 0 && this.#limit > 0) await this.#queue.incrementReservoir(calls)
   }
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
   dayEndMs,
+  isLimited,
   type BudgetClient,
   type BudgetStore,
   type BudgetTerms,
@@ -52,14 +53,27 @@ const LEASE_MARGIN_MS = 5_000
 export async function openBudget(options: OpenBudgetOptions): Promise<RateLimiter> {
   const { caller, onProblem } = options
   const terms = termsOf(options.settings)
-  const give = (error: unknown): void =>
+  let alone: RateLimiter | undefined
+  const keepAlone = (error: unknown): void => {
+    alone = createRateLimiter(terms)
     onProblem?.(`${messageOf(error)}; this process keeps the call limit by itself`)
-  try {
-    const store = await openStore(options, caller.label, give)
-    return createSharedLimiter({ store, terms })
-  } catch (error) {
-    give(error)
-    return createRateLimiter(terms)
+  }
+  const store = await openStore(options, caller.label, keepAlone)
+  const shared = createSharedLimiter({ store, terms })
+  return oneOf(shared, () => alone)
+}
+
+/** A limiter that is `shared` until there is one to go `alone` with. */
+function oneOf(shared: RateLimiter, alone: () => RateLimiter | undefined): RateLimiter {
+  const now = (): RateLimiter => alone() ?? shared
+  return {
+    get callsPerMinute() {
+      return now().callsPerMinute
+    },
+    run: (call, signal, turn) => now().run(call, signal, turn),
+    pauseFor: async (ms) => await now().pauseFor(ms),
+    estimateMs: (calls) => now().estimateMs(calls),
+    close: async () => void (await Promise.all([shared.close(), alone()?.close()])),
   }
 }
 
@@ -97,9 +111,7 @@ export interface BudgetView {
  */
 export async function readBudget(account: BudgetAccount): Promise<BudgetView> {
   const { callsPerMinute: limit, windowMs, callsPerDay } = termsOf(account.settings)
-  const store = await openStore(account, 'budget', (error) => {
-    throw error
-  })
+  const store = await openStore(account, 'budget', () => undefined)
   try {
     const { freeInMs, pauseMs, usedToday, byProcess } = await store.read()
     const used = freeInMs.length
@@ -130,11 +142,17 @@ export async function readBudget(account: BudgetAccount): Promise<BudgetView> {
 
 const seconds = (ms: number): number => Math.ceil(ms / 100) / 10
 
+/** What may be spent as `settings` say at any moment: the limits change where the configuration is read again. */
 function termsOf({ sources: { polygon } }: Settings): BudgetTerms {
-  const { callsPerMinute, callsPerDay, budget, timeouts } = polygon
   return {
-    ...{ callsPerMinute, callsPerDay, windowMs: budget.windowSeconds * 1000 },
-    leaseMs: timeouts.requestMs + LEASE_MARGIN_MS,
+    windowMs: polygon.budget.windowSeconds * 1000,
+    leaseMs: polygon.timeouts.requestMs + LEASE_MARGIN_MS,
+    get callsPerMinute() {
+      return polygon.callsPerMinute
+    },
+    get callsPerDay() {
+      return polygon.callsPerDay
+    },
   }
 }
 
@@ -154,8 +172,9 @@ async function openStore(
     await makePrivateFolder(folder)
     return await openFileStore({ path, terms, client, hasEnded })
   }
-  if (terms.callsPerMinute > 0 || terms.callsPerDay > 0) return await open()
-  return lazyStore({ path, open, onProblem })
+  const store = lazyStore({ path, terms, open, onProblem })
+  if (isLimited(terms)) await store.read().catch(() => undefined) // told, and told again by whoever needs it
+  return store
 }
 
 /** Tells accounts apart without naming the key. */

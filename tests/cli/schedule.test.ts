@@ -33,7 +33,7 @@ describe('schedule', () => {
 
   test('waits for the next night where none was missed, and ends well when it is told to', async () => {
     const { dataDir, args } = place()
-    const run = await runHere(args, { env: ENV, signals: [{ after: /next night/, send: 'SIGHUP' }] })
+    const run = await runHere(args, { env: ENV, signals: [{ after: /next night/, send: 'SIGTERM' }] })
     expect([run.code, run.stdout]).toEqual([0, ''])
     expect(run.stderr).toMatch(/next night at 2025-06-12T02:00:00.000Z, in 24 h/)
     expect(JSON.parse(readFileSync(state(dataDir), 'utf8'))).toMatchObject({

@@ -49,6 +49,23 @@ describe('signals', () => {
     signals.dispose()
   })
 
+  test('SIGHUP makes a command that reloads read its configuration again, and ends it where its terminal has gone', () => {
+    const source = new EventEmitter()
+    let [reloads, hungUp] = [0, false]
+    const options = { onReload: () => void reloads++, hasHungUp: () => hungUp }
+    const signals = createSignals({
+      ...{ graceful: true, source, onFirst: () => undefined, onStuck: () => undefined },
+      ...options,
+    })
+    source.emit('SIGHUP', 'SIGHUP')
+    source.emit('SIGHUP', 'SIGHUP')
+    expect([reloads, signals.graceful.aborted, signals.exitCode]).toEqual([2, false, undefined])
+    hungUp = true
+    source.emit('SIGHUP', 'SIGHUP')
+    expect([reloads, signals.graceful.aborted, signals.exitCode]).toEqual([2, true, 143])
+    signals.dispose()
+  })
+
   test('are left to the system again afterwards', () => {
     const { source, signals } = listen(true)
     signals.dispose()

@@ -10,7 +10,7 @@ test('requests are told as they matter: each for those who debug, long waits as 
   const redactor = createRedactor(['a-key'])
   const events = sourceLog(await createLogger({ level: 'debug', pretty: false, redactor, stream }))
   const path = '/v2/aggs'
-  events.onCall?.({ path, attempt: 1 })
+  events.onCall?.({ path, attempt: 1, waitedMs: 0 })
   events.onAnswer?.({ path, status: 429, bytes: 2, ms: 3, requestId: 'q1', delayed: false })
   events.onRetry?.({ path, error: new RateLimitError('too many calls'), attempt: 1, waitMs: 12_000 })
   events.onWait?.({ waitMs: 400, reason: 'budget' })

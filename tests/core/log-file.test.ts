@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { LogFile } from '../../src/core/log-file.ts'
-import { createLogger } from '../../src/core/logger.ts'
+import { createLogger, type LogLevel } from '../../src/core/logger.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'tapelake-log-'))
 const linesIn = (path: string): string[] => readFileSync(path, 'utf8').trimEnd().split('\n')
@@ -58,4 +58,28 @@ test('a component has its own level, on stderr and in the file', async () => {
     lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
   expect(messages(shown)).toEqual(['3', '5'])
   expect(messages(linesIn(file))).toEqual(['2', '3', '5'])
+})
+
+test('levels that change while a logger is in use hold for its children too, from and to silence', async () => {
+  const file = join(folder(), 'tapelake.log')
+  const shown: string[] = []
+  const stream = { write: (line: string) => shown.push(line) }
+  const levels: { level: LogLevel; fileLevel: LogLevel; components?: Record<string, LogLevel> } = {
+    ...{ level: 'silent', fileLevel: 'warn' },
+  }
+  const options = { pretty: false, file, stream }
+  const logger = await createLogger(Object.assign(levels, options))
+  const child = logger.child({ component: 'source' })
+  child.error('1')
+  Object.assign(levels, { level: 'info', fileLevel: 'debug' })
+  child.debug('2')
+  child.info('3')
+  levels.components = { source: 'error' }
+  child.warn('4')
+  Object.assign(levels, { level: 'silent', components: undefined })
+  child.error('5')
+  const messages = (lines: readonly string[]) =>
+    lines.map((line) => (JSON.parse(line) as { msg: string }).msg)
+  expect(messages(shown)).toEqual(['3'])
+  expect(messages(linesIn(file))).toEqual(['1', '2', '3', '5'])
 })

@@ -71,6 +71,27 @@ describe('the rate limiter', () => {
     expect(limiter.estimateMs(1_000_000)).toBe(0)
   })
 
+  test('follows a limit that changes, also for calls that wait', async () => {
+    const clock = new VirtualClock()
+    const options = { callsPerMinute: 1, clock }
+    const limiter = createRateLimiter(options)
+    const startsMs: number[] = []
+    const run = () => limiter.run(async () => void startsMs.push(clock.now()), never)
+    const fromMs = clock.now()
+    const waiting = [run(), run(), run()]
+    await waiting[0]
+    options.callsPerMinute = 2
+    await waiting[1]
+    expect(clock.now() - fromMs).toBeLessThan(20_000)
+    options.callsPerMinute = 0
+    await Promise.all([waiting[2], run(), run()])
+    expect(clock.now() - fromMs).toBeLessThan(40_000)
+    options.callsPerMinute = 1 // how many there were without one nobody knows
+    const againMs = clock.now()
+    await run()
+    expect(clock.now() - againMs).toBe(MINUTE_MS)
+  })
+
   test.each([0, 5])('a pause holds everybody back until its end (limit %i)', async (callsPerMinute) => {
     const clock = new VirtualClock()
     const limiter = createRateLimiter({ callsPerMinute, clock })

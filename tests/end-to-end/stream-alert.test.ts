@@ -29,7 +29,7 @@ test(
           TAPELAKE__STREAM__DRAIN_SECONDS: '0',
           TAPELAKE__STREAM__WEBHOOK_URL_FILE: file,
         },
-        signals: [{ after: /no data for/, send: 'SIGHUP' }],
+        signals: [{ after: /no data for/, send: 'SIGTERM' }],
       })
       expect(code).toBe(143)
       expect(document).toMatchObject({ end: 'interrupted', session: '2025-06-10' })

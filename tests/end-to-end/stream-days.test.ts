@@ -90,7 +90,7 @@ describe('market hours', () => {
     const now = '2025-06-10T07:59:58.500Z'
     const spy = await market({ start: now, speed: 40, env: { TAPELAKE_NOW: now } })
     const { code, document, stderr } = await spy.here(STREAM, {
-      signals: [{ after: /recording the session[^]*connected/, send: 'SIGHUP' }],
+      signals: [{ after: /recording the session[^]*connected/, send: 'SIGTERM' }],
     })
     expect(stderr).toMatch(/waiting 1\.\d s for the extended open of 2025-06-10/)
     expect(document).toMatchObject({ end: 'interrupted', session: DATE })
@@ -99,7 +99,9 @@ describe('market hours', () => {
 
   test('a signal while it waits ends it', async () => {
     const spy = await market({ env: { TAPELAKE_NOW: '2025-06-10T05:00:00Z' } })
-    const { code, document } = await spy.here(STREAM, { signals: [{ after: /waiting 3 h/, send: 'SIGHUP' }] })
+    const { code, document } = await spy.here(STREAM, {
+      signals: [{ after: /waiting 3 h/, send: 'SIGTERM' }],
+    })
     expect(code).toBe(143)
     expect(document.reason).toMatch(/stopped before the open/)
   })
@@ -111,7 +113,7 @@ describe('a stream that is interrupted', () => {
     const env = { TAPELAKE__STREAM__DRAIN_SECONDS: '1' }
     const first = await spy.here(REPLAY, {
       env,
-      signals: [{ after: /recording the session/, send: 'SIGHUP' }],
+      signals: [{ after: /recording the session/, send: 'SIGTERM' }],
     })
     expect(first).toMatchObject({ code: 143, document: { end: 'interrupted' } })
     expect(first.document.cells).toMatchObject([{ state: 'pending' }])
@@ -126,7 +128,7 @@ describe('a stream that is interrupted', () => {
     const clock = { fromMs: Date.parse('2025-06-10T13:58:00Z'), sinceTickMs: performance.now(), speed: 1800 }
     const now = () => clock.fromMs + Math.floor((performance.now() - clock.sinceTickMs) * clock.speed)
     const spy = await market({ now, publicationDelayMs: 0, env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' } })
-    const part = () => spy.here(REPLAY, { signals: [{ after: /recording the session/, send: 'SIGHUP' }] })
+    const part = () => spy.here(REPLAY, { signals: [{ after: /recording the session/, send: 'SIGTERM' }] })
     const first = await part()
     expect(first.document.cells).toMatchObject([{ state: 'pending' }])
     const second = await part()
@@ -154,7 +156,7 @@ describe('a stream that is interrupted', () => {
     const promised = Number(/heartbeat: (\d\d+) rows/.exec(stopped.stderr)![1])
     const { document } = await spy.here(REPLAY, {
       env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
-      signals: [{ after: /connected/, send: 'SIGHUP' }],
+      signals: [{ after: /connected/, send: 'SIGTERM' }],
     })
     expect(document.recovered).toBeGreaterThanOrEqual(promised)
     expect(document.cells[0]!.rows).toBeGreaterThanOrEqual(promised)

@@ -40,7 +40,7 @@ describe('a key that another process uses', () => {
     const spy = await market({ faults: ['kick:at=10:30'] })
     const { code, stderr } = await spy.here(REPLAY, {
       env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
-      signals: [{ after: /connecting again/, send: 'SIGHUP' }],
+      signals: [{ after: /connecting again/, send: 'SIGTERM' }],
     })
     expect(stderr).toMatch(/connecting again in 1 min: another process holds the live socket of this key/)
     expect(code).toBe(143)

@@ -53,7 +53,7 @@ test('a hole in the middle of the session is closed while it goes on', async () 
     env: { TAPELAKE__STREAM__DRAIN_SECONDS: '5' },
   })
   const { code, document } = await spy.here(REPLAY, {
-    signals: [{ after: /hole closed: AM [^\n]*\(cut\)/, send: 'SIGHUP' }],
+    signals: [{ after: /hole closed: AM [^\n]*\(cut\)/, send: 'SIGTERM' }],
   })
   expect(code).toBe(143)
   expect(document.holes.map(({ cause }) => cause)).toEqual(expect.arrayContaining(['start', 'cut']))
@@ -77,7 +77,7 @@ test('what was only in the journal when the recorder died is in the lake after t
   expect(spy.place.paths().filter((path) => path.endsWith('.parquet'))).toEqual([])
   const { document, stderr } = await spy.here(REPLAY, {
     env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
-    signals: [{ after: /recovered \d+ rows/, send: 'SIGHUP' }],
+    signals: [{ after: /recovered \d+ rows/, send: 'SIGTERM' }],
   })
   const promised = Number(/heartbeat: (\d+) rows/.exec(dead.stderr)![1])
   expect(Number(/recovered (\d+) rows/.exec(stderr)![1])).toBeGreaterThanOrEqual(promised)

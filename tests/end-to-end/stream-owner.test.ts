@@ -26,7 +26,7 @@ test(
       expect(refused.stderr).toMatch(/--take-over/)
       const second = await market.here(`${REPLAY} --take-over`, {
         env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
-        signals: [{ after: /connected/, send: 'SIGHUP' }],
+        signals: [{ after: /connected/, send: 'SIGTERM' }],
       })
       expect(second.stderr).toMatch(/took over the socket: SIGTERM/)
       expect((await first!).code).toBe(143)

@@ -85,7 +85,7 @@ export class Market {
     return { ...run, document: JSON.parse(run.stdout) as StreamDocument }
   }
 
-  /** The same within this process: faster, and counted by coverage. A signal to send is SIGHUP. */
+  /** The same within this process: faster, and counted by coverage. */
   async here(args: string, options: HereOptions = {}): Promise<CliRun & { document: StreamDocument }> {
     const words = [...args.split(' '), '--json', '--data-dir', this.place.dataDir]
     const run = await runHere(words, { ...options, env: { ...this.place.env, ...options.env } })

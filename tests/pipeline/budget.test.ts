@@ -85,21 +85,83 @@ describe('the budget of an account', () => {
     for (const name of names) expect(name + readFileSync(join(folder, name), 'latin1')).not.toContain(apiKey)
   })
 
-  test('without a limit costs nothing and leaves nothing, but a pause holds there too', async () => {
+  test('without a limit is counted all the same, and a pause holds there too', async () => {
     const settings = settingsWith({ calls: 0 })
     const free = await openBudget({ settings, secrets, caller })
     await free.run(nothing, never)
-    expect(readdirSync(folder)).toEqual([])
-    expect(await readBudget({ settings, secrets })).toMatchObject({ limit: 0, used: 0, remaining: null })
+    await vi.waitFor(async () => {
+      const view = await readBudget({ settings, secrets })
+      expect(view).toMatchObject({
+        limit: 0,
+        used: 1,
+        remaining: null,
+        byProcess: [{ calls: 1, inFlight: 0 }],
+      })
+    })
     const told = await openBudget({ settings: settingsWith({ calls: 5 }), secrets, caller })
     await told.pauseFor(400)
     const view = await readBudget({ settings: settingsWith({ calls: 5 }), secrets })
-    expect(view).toMatchObject({ used: 0, remaining: 0 })
+    expect(view).toMatchObject({ used: 1, remaining: 0 })
     expect(view.pause!.seconds).toBeGreaterThan(0)
     const waits: string[] = []
     await free.run(nothing, never, { onWait: ({ reason }) => void waits.push(reason) })
     expect(waits).toEqual(['pause'])
     await Promise.all([free.close(), told.close()])
+  })
+
+  test('follows limits that change under way, also for calls that wait, from a limit to none and back', async () => {
+    const settings = settingsWith({ calls: 1, window: 30 })
+    const { polygon } = settings.sources
+    const limiter = await openBudget({ settings, secrets, caller })
+    const done: string[] = []
+    const run = async (name: string) => {
+      await limiter.run(nothing, never)
+      done.push(name)
+    }
+    await run('first')
+    const second = run('second')
+    await vi.waitFor(async () =>
+      expect((await readBudget({ settings, secrets })).byProcess).toMatchObject([{ waiting: 1 }]),
+    )
+    expect(done).toEqual(['first'])
+    polygon.callsPerMinute = 2
+    await second
+    expect(limiter.estimateMs(1)).toBeGreaterThan(20_000)
+    const third = run('third')
+    polygon.callsPerMinute = 0
+    await third
+    for (const name of ['fourth', 'fifth']) await run(name)
+    await vi.waitFor(async () => expect(await readBudget({ settings, secrets })).toMatchObject({ used: 5 }))
+    polygon.callsPerMinute = 5 // what was sent without a limit counts
+    expect(await readBudget({ settings, secrets })).toMatchObject({ limit: 5, remaining: 0 })
+    const refused = new AbortController()
+    const sixth = limiter.run(nothing, refused.signal, { onWait: () => refused.abort() })
+    await expect(sixth).rejects.toThrow()
+    polygon.callsPerDay = 5
+    await expect(limiter.run(nothing, never)).rejects.toMatchObject({ exitCode: 7 })
+    await limiter.close()
+  })
+
+  test('can be given a limit where there was none, and nothing to share it with', async () => {
+    const file = join(folder, 'file')
+    writeFileSync(file, '')
+    vi.stubEnv('TAPELAKE_RUNTIME_DIR', join(file, 'below'))
+    const problems: string[] = []
+    const settings = settingsWith({ calls: 0, window: 0.3 })
+    const limiter = await openBudget({
+      ...{ settings, secrets, caller },
+      onProblem: (text) => problems.push(text),
+    })
+    await limiter.run(nothing, never)
+    await vi.waitFor(() => expect(problems).toHaveLength(1))
+    settings.sources.polygon.callsPerMinute = 1
+    const startsMs: number[] = []
+    const startMs = performance.now()
+    for (let i = 0; i < 2; i++) await limiter.run(async () => void startsMs.push(performance.now()), never)
+    expect(startsMs[0]! - startMs).toBeGreaterThan(295) // what was sent before is not known
+    expect(startsMs[1]! - startsMs[0]!).toBeGreaterThan(295)
+    expect(limiter.callsPerMinute).toBe(1)
+    await limiter.close()
   })
 
   test('is kept by each process alone, with a warning, where there is no place to share it', async () => {

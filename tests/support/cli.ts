@@ -65,18 +65,23 @@ export interface HereOptions extends Omit<CliRunOptions, 'stdin'> {
 
 /**
  * Like {@link runCli}, but inside this process: faster, and counted by coverage. No stdin. A signal reaches
- * whoever in this process listens for it: send SIGHUP, for which nobody else does.
+ * nobody but the program.
  */
 export async function runHere(
   args: readonly string[],
   { env, cwd = freshFolder(), signals = [], onOutput }: HereOptions = {},
 ): Promise<CliRun> {
   const pending = [...signals]
+  const names = [...new Set(signals.map(({ send }) => send))]
+  const others = new Set(names.flatMap((name) => process.listeners(name)))
   const react = () => {
     onOutput?.(stdout.text + stderr.text)
     if (!pending[0]?.after.test(stdout.text + stderr.text)) return
     const { send } = pending.shift()!
-    setImmediate(() => process.emit(send, send))
+    setImmediate(() => {
+      for (const listener of process.listeners(send))
+        if (!others.has(listener)) Reflect.apply(listener, process, [send])
+    })
   }
   const stdout = new CollectingStream(react)
   const stderr = new CollectingStream(react)

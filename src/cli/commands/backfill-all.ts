@@ -34,7 +34,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: BackfillAllFlags) =>
           await (await import('../backfill-all-run.ts')).runBackfillAll(context, flags),
-        { graceful: true },
+        { graceful: true, reloads: true },
       ),
     )
   examples(

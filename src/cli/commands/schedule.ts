@@ -15,7 +15,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: ScheduleFlags) =>
           await (await import('../schedule-run.ts')).runSchedule(context, flags),
-        { graceful: true, endsBySignal: true, settings: { 'nightly.at': 'at' } },
+        { graceful: true, reloads: true, endsBySignal: true, settings: { 'nightly.at': 'at' } },
       ),
     )
   examples(

@@ -16,7 +16,7 @@ export function register(program: Command, cli: Cli): void {
     cli.action(
       async (context: RunContext, flags: StreamOptionsFlags) =>
         await (await import('../stream-run.ts')).streamOptions(context, flags),
-      { graceful: true },
+      { graceful: true, reloads: true },
     ),
   )
   examples(

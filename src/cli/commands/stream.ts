@@ -23,7 +23,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: StreamFlags) =>
           await (await import('../stream-run.ts')).stream(context, flags),
-        { graceful: true },
+        { graceful: true, reloads: true },
       ),
     )
   examples(

@@ -17,6 +17,10 @@ export interface BudgetTerms {
   readonly leaseMs: number
 }
 
+/** Whether calls have to be reserved at all. */
+export const isLimited = ({ callsPerMinute, callsPerDay }: BudgetTerms): boolean =>
+  callsPerMinute > 0 || callsPerDay > 0
+
 /** Who asks. */
 export interface BudgetClient {
   readonly pid: number
@@ -89,6 +93,8 @@ export interface BudgetStore {
   reserve(turn: Turn): Promise<Reply>
   /** The call of `slot` is over: it leaves the window a whole window from now, even where the store forgot it. */
   settle(slot: string): Promise<void>
+  /** A call of who has no limit is over: it counts for the others as one that was reserved. */
+  note(priority: CallPriority): Promise<void>
   /** `turn` does not want to wait any more. */
   leave(turn: Turn): Promise<void>
   /** Lets nothing start for `ms` milliseconds; a longer pause stays. */

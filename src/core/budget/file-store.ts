@@ -89,6 +89,13 @@ class FileStore implements BudgetStore {
     )
   }
 
+  async note(priority: CallPriority): Promise<void> {
+    await this.#file.change((database) => {
+      this.#forget(database, this.#clock.monotonicMs())
+      this.#count(database, priority, this.#clock.monotonicMs())
+    })
+  }
+
   async leave({ id }: Turn): Promise<void> {
     await this.#file.change((database) => database.prepare('DELETE FROM turns WHERE id = ?').run(id))
   }
@@ -154,15 +161,20 @@ class FileStore implements BudgetStore {
   }
 
   #grant(database: Database, { id, priority }: Turn, leaseEndMs: number): Reply {
-    const slot = randomUUID()
     database.prepare('DELETE FROM turns WHERE id = ?').run(id)
+    return { kind: 'granted', slot: this.#count(database, priority, leaseEndMs) }
+  }
+
+  /** One more call in the window and of the day, over at `overMs`. */
+  #count(database: Database, priority: CallPriority, overMs: number): string {
+    const slot = randomUUID()
     database
       .prepare('INSERT INTO slots VALUES (?, ?, ?, ?)')
-      .run(slot, this.#me, CALL_PRIORITIES.indexOf(priority), leaseEndMs)
+      .run(slot, this.#me, CALL_PRIORITIES.indexOf(priority), overMs)
     database
       .prepare('INSERT INTO days VALUES (?, 1) ON CONFLICT (day) DO UPDATE SET calls = calls + 1')
       .run(utcDay(this.#clock.wallMs()))
-    return { kind: 'granted', slot }
+    return slot
   }
 
   #forget(database: Database, nowMs: number): void {

@@ -51,6 +51,10 @@ elseif op == 'end' then
     local owner = redis.call('HGET', owners, id)
     if owner and cjson.decode(owner).client == a.client then add(slots, now + 1, id) end
   end
+elseif op == 'note' then
+  add(slots, now, a.id)
+  redis.call('HSET', owners, a.id, cjson.encode({ client = a.client, priority = a.priority }))
+  redis.call('HINCRBY', days, today, 1)
 elseif op == 'leave' then leave(a.id)
 elseif op == 'pause' then
   if now + a.ms > get('pause') then put('pause', now + a.ms) end

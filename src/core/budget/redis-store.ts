@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import { NetworkError } from '../errors.ts'
@@ -111,6 +112,10 @@ class RedisStore implements BudgetStore {
 
   async settle(slot: string): Promise<void> {
     await this.#call(pauseSchema, 'settle', { slot, client: this.#me })
+  }
+
+  async note(priority: CallPriority): Promise<void> {
+    await this.#call(pauseSchema, 'note', { id: randomUUID(), priority, client: this.#me })
   }
 
   async leave({ id }: Turn): Promise<void> {

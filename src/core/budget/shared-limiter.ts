@@ -9,10 +9,18 @@ import {
 } from '../errors.ts'
 import { waitSignal, type CallTurn, type LimiterWait, type RateLimiter } from '../rate-limit.ts'
 import { MAX_RETRY_AFTER_MS } from '../retry.ts'
-import type { BudgetLoad, BudgetStore, BudgetTerms, Reply, Turn } from './contract.ts'
+import {
+  isLimited,
+  type BudgetLoad,
+  type BudgetStore,
+  type BudgetTerms,
+  type Reply,
+  type Turn,
+} from './contract.ts'
 
 export interface SharedLimiterOptions {
   readonly store: BudgetStore
+  /** Read before every call: they may change while calls wait. */
   readonly terms: BudgetTerms
   /** Waits; default the machine's clock. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
@@ -32,7 +40,6 @@ export function createSharedLimiter(options: SharedLimiterOptions): RateLimiter 
 }
 
 class SharedLimiter implements RateLimiter {
-  readonly callsPerMinute: number
   readonly #store: BudgetStore
   readonly #terms: BudgetTerms
   readonly #sleep: (ms: number, signal: AbortSignal) => Promise<void>
@@ -43,23 +50,32 @@ class SharedLimiter implements RateLimiter {
   #load: { readonly atMs: number; readonly load: BudgetLoad } | undefined
 
   constructor({ store, terms, sleep: wait = sleep }: SharedLimiterOptions) {
-    this.callsPerMinute = terms.callsPerMinute
     this.#store = store
     this.#terms = terms
     this.#sleep = wait
   }
 
+  get callsPerMinute(): number {
+    return this.#terms.callsPerMinute
+  }
+
   async run<T>(call: () => Promise<T>, signal: AbortSignal, turn: CallTurn = {}): Promise<T> {
-    const { callsPerMinute, callsPerDay } = this.#terms
-    if (callsPerMinute === 0 && callsPerDay === 0) {
-      await this.#waitOutPause(signal, turn)
-      return await call()
-    }
+    if (!isLimited(this.#terms)) return await this.#runFreely(call, signal, turn)
     const { slot } = await this.#slot(signal, turn)
     try {
       return await call()
     } finally {
       this.#write(this.#store.settle(slot))
+    }
+  }
+
+  /** Nothing is reserved without a limit; calls are noted, for those who have one, now or later. */
+  async #runFreely<T>(call: () => Promise<T>, signal: AbortSignal, turn: CallTurn): Promise<T> {
+    await this.#waitOutPause(signal, turn)
+    try {
+      return await call()
+    } finally {
+      this.#write(this.#store.note(turn.priority ?? 'history'))
     }
   }
 

@@ -3,8 +3,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
 import { ConfigError } from '../errors.ts'
-import { KEY_NAMES, REDIS_URL_NAME } from './key-names.ts'
-import { layerOf, type Layer, type ValueOrigin } from './layer.ts'
+import { KEY_NAMES, REDIS_URL_NAME, SETTINGS_NAME } from './key-names.ts'
+import { layerOf, type Layer, type SettingsTree, type ValueOrigin } from './layer.ts'
 import { settingOptions, typed, type SettingOption } from './options.ts'
 import { suggest } from './suggest.ts'
 
@@ -79,10 +79,18 @@ export function environmentLayer(environment: Environment): Layer {
   return layerOf(entries)
 }
 
+/** All settings, where the run that started this process hands them on; undefined: it was started by somebody else. */
+export function settingsOfRun(environment: Environment): Layer | undefined {
+  const variable = environment.get(SETTINGS_NAME)
+  if (!variable) return undefined
+  const origin = { kind: 'environment', place: 'the run that started this worker' } as const
+  return { tree: JSON.parse(variable.value) as SettingsTree, origins: new Map([['', origin]]) }
+}
+
 function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
   const others = [KEY_NAMES[0], REDIS_URL_NAME, 'TAPELAKE__POLYGON__EQUITIES']
   const long: string[] = [...options.map(({ env }) => env), ...others]
-  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', NOW_NAME, NOW_SPEED_NAME]
+  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', SETTINGS_NAME, NOW_NAME, NOW_SPEED_NAME]
   for (const [name, { origin }] of environment) {
     if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
     const isLong = name.startsWith('TAPELAKE__')

@@ -8,12 +8,21 @@ import {
   redisUrlOfFile,
   nowOfEnvironment,
   nowSpeedOfEnvironment,
+  settingsOfRun,
   readEnvironment,
   userConfigDir,
   type Environment,
   type Variable,
 } from './environment.ts'
-import { layerOf, mergeTrees, problemsIn, refuseProblems, type Layer, type ValueOrigin } from './layer.ts'
+import {
+  layerOf,
+  mergeTrees,
+  problemsIn,
+  refuseProblems,
+  type Layer,
+  type SettingsTree,
+  type ValueOrigin,
+} from './layer.ts'
 import { settingOptions, typed } from './options.ts'
 import { settingsSchema, type Settings } from './schema.ts'
 import { findConfigFiles, readConfigFile, refuseDoubles } from './yaml-files.ts'
@@ -73,6 +82,8 @@ export class Secrets {
 export interface LoadedConfig {
   /** Checked, defaults filled in; holds no secret. */
   readonly settings: Settings
+  /** What was given of them, from all places together. */
+  readonly tree: SettingsTree
   readonly secrets: Secrets
   /** Where each setting came from, by dotted path; `sources.polygon.apiKey` too, when there is a key. */
   readonly origins: ReadonlyMap<string, ValueOrigin>
@@ -105,14 +116,16 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   const home = homeOf(environment)
   const absolute = (path: string) => resolve(cwd, path.startsWith('~/') ? join(home, path.slice(2)) : path)
 
+  const given = settingsOfRun(environment)
   const configDir = options.configDir === undefined ? undefined : absolute(options.configDir)
-  const configFiles = findConfigFiles({ configDir, cwd, userDir: userConfigDir(environment) })
+  const configFiles = given ? [] : findConfigFiles({ configDir, cwd, userDir: userConfigDir(environment) })
   const fileLayers = configFiles.map((path) => readConfigFile(path, cwd))
-  const layers = [...fileLayers, environmentLayer(environment), flagLayer(flags)]
+  const layers = [...fileLayers, given ?? environmentLayer(environment), flagLayer(flags)]
   refuseProblems(layers.flatMap(problemsIn))
   refuseDoubles(fileLayers)
 
-  const settings = settingsSchema.parse(layers.map(({ tree }) => tree).reduce(mergeTrees, {}))
+  const tree = layers.map((layer) => layer.tree).reduce(mergeTrees, {})
+  const settings = settingsSchema.parse(tree)
   const origins = originsOf(layers)
   const key = findKey(environment, settings, origins, absolute)
   if (key) origins.set(API_KEY_PATH, key.origin)
@@ -120,7 +133,7 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   if (redisUrl) origins.set(REDIS_URL_PATH, redisUrl.origin)
   const { file } = settings.logging
   return {
-    settings,
+    ...{ settings, tree },
     logFile: file === undefined ? undefined : absolute(file),
     secrets: new Secrets(key?.value, redisUrl?.value),
     origins,

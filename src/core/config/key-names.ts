@@ -7,3 +7,6 @@ export const KEY_NAMES = [
 
 /** Environment variable that may hold the address of the Redis server that shares the call budget; with a password. */
 export const REDIS_URL_NAME = 'TAPELAKE__SOURCES__POLYGON__BUDGET__REDIS_URL'
+
+/** How a run hands its settings on to its workers, as JSON. Nobody sets it by hand. */
+export const SETTINGS_NAME = 'TAPELAKE_SETTINGS'

@@ -14,7 +14,7 @@ import type { SilenceMemory } from '../silence.ts'
 import type { SourceEvents } from '../../sources/polygon/options.ts'
 import type { WorkItem } from '../work-item.ts'
 import { replayEvent, type UnitResult } from './messages.ts'
-import { runPool, type PoolHooks, type WorkerHandle } from './pool.ts'
+import { runPool, type PoolHooks, type PoolOptions, type WorkerHandle } from './pool.ts'
 import { WorkQueue, type Priority, type SetAside, type WorkUnit } from './work-queue.ts'
 
 export interface BackfillAllOptions {
@@ -36,6 +36,8 @@ export interface BackfillAllOptions {
   readonly start: () => WorkerHandle
   readonly graceful: AbortSignal
   readonly immediate: AbortSignal
+  /** See {@link PoolOptions.relay}. */
+  readonly relay?: NonNullable<PoolOptions['relay']>
   readonly hooks?: BackfillAllHooks
   /** Watchers of what happens in all workers, as if it happened here. */
   readonly sourceEvents?: SourceEvents
@@ -94,6 +96,7 @@ export async function backfillAll(options: BackfillAllOptions): Promise<Backfill
     ...{ hungMs: settings.hungSeconds * 1000, stopMs: settings.stopSeconds * 1000 },
     describe: (unit) => describe(unit, options, tallies[indexOf(plans, unit)]!.memory),
     hooks: tallying(options, queue, tallies),
+    ...(options.relay && { relay: options.relay }),
   })
   const ended = graceful.aborted || !queue.isComplete ? INTERRUPTED : undefined
   const stopped = pool.problem && !graceful.aborted ? `not asked for: ${pool.problem.message}` : ended

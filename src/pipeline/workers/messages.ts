@@ -1,4 +1,5 @@
 import type { ErrorCategory, ExitCode } from '../../core/errors.ts'
+import type { LiveSettings } from '../../core/config/reload.ts'
 import { EXIT, PipelineError } from '../../core/errors.ts'
 import type { ContractCounts, SeriesOutcome } from '../backfill.ts'
 import type { SessionRange } from '../range.ts'
@@ -24,6 +25,8 @@ export type ToWorker =
       readonly only?: readonly string[]
       readonly lockWaitMs: number
     }
+  /** Settings of the run have changed under way. */
+  | { readonly kind: 'settings'; readonly live: LiveSettings }
   /** End: after the unit in hand, or now. */
   | { readonly kind: 'stop'; readonly now: boolean }
 

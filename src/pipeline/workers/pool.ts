@@ -45,6 +45,8 @@ export interface PoolOptions {
   readonly graceful: AbortSignal
   readonly immediate: AbortSignal
   readonly hooks?: PoolHooks
+  /** Called with a way to tell all workers something while the pool is at work; returns what ends that. */
+  readonly relay?: (tellAll: (message: ToWorker) => void) => () => void
 }
 
 export interface PoolResult {
@@ -97,11 +99,14 @@ class Pool {
   }
 
   async run(): Promise<PoolResult> {
-    const { queue, graceful, immediate } = this.#options
+    const { queue, graceful, immediate, relay } = this.#options
     const finished = new Promise<void>((resolve) => (this.#finished = resolve))
     const onGraceful = (): void => this.#end(false)
     const onImmediate = (): void => this.#end(true)
     const watch = setInterval(() => this.#watch(), WATCH_MS)
+    const endRelay = relay?.((message) => {
+      for (const { worker } of this.#slots) worker.send(message)
+    })
     graceful.addEventListener('abort', onGraceful)
     immediate.addEventListener('abort', onImmediate)
     try {
@@ -110,6 +115,7 @@ class Pool {
       if (this.#slots.size > 0) await finished
     } finally {
       clearInterval(watch)
+      endRelay?.()
       graceful.removeEventListener('abort', onGraceful)
       immediate.removeEventListener('abort', onImmediate)
     }

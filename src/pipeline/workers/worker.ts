@@ -1,3 +1,4 @@
+import type { LiveSettings } from '../../core/config/reload.ts'
 import { PipelineError } from '../../core/errors.ts'
 import { together } from '../../core/together.ts'
 import type { RegisteredProcess } from '../../lake/process-registry.ts'
@@ -61,6 +62,8 @@ export interface InboxOptions {
   /** Abort when this worker alone is told to end. */
   readonly graceful: AbortSignal
   readonly immediate: AbortSignal
+  /** Settings of the run have changed. */
+  readonly onSettings?: (live: LiveSettings) => void
 }
 
 /** Orders of the run: units to be recorded, and the end. */
@@ -74,13 +77,14 @@ export class WorkerInbox {
   readonly #units: UnitMessage[] = []
   #wake: () => void = () => undefined
 
-  constructor({ port, graceful, immediate }: InboxOptions) {
+  constructor({ port, graceful, immediate, onSettings }: InboxOptions) {
     this.graceful = AbortSignal.any([graceful, this.#stop.signal])
     this.immediate = AbortSignal.any([immediate, this.#stopNow.signal])
     this.graceful.addEventListener('abort', () => this.#wake())
     port.onMessage((message) => {
       if (message === undefined) this.#orphaned()
       else if (message.kind === 'unit') this.#units.push(message)
+      else if (message.kind === 'settings') onSettings?.(message.live)
       else this.#end(message.now)
       this.#wake()
     })

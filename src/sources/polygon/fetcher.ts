@@ -106,7 +106,9 @@ export class Fetcher {
     signal: AbortSignal,
   ): Promise<T> {
     const { limiter, name } = this.#options
-    const answer = await limiter.run(() => this.#send(path, attempt, signal), signal, this.#turn(priority))
+    const askedMs = performance.now()
+    const send = (): Promise<Answer> => this.#send(path, attempt, performance.now() - askedMs, signal)
+    const answer = await limiter.run(send, signal, this.#turn(priority))
     throwIfAborted(signal)
     const isSynthetic = answer.headers[SIMULATOR_HEADER] !== undefined
     if (isSynthetic) this.provenance = 'synthetic'
@@ -122,11 +124,11 @@ export class Fetcher {
     }
   }
 
-  async #send(path: string, attempt: number, signal: AbortSignal): Promise<Answer> {
+  async #send(path: string, attempt: number, waitedMs: number, signal: AbortSignal): Promise<Answer> {
     const { events, name } = this.#options
     const transport = await this.#connect()
     this.calls++
-    events?.onCall?.({ path, attempt })
+    events?.onCall?.({ path, attempt, waitedMs })
     let answer: Answer
     try {
       answer = await transport.get(path, this.#deadlineMs(attempt), signal)

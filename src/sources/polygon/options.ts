@@ -9,8 +9,12 @@ import type { WireTable } from './wire/scan.ts'
 
 /** What the source tells whoever watches it. It logs nothing itself; nothing here ever holds the key. */
 export interface SourceEvents {
-  /** A request is about to start (its wait for the budget is over). */
-  readonly onCall?: (event: { readonly path: string; readonly attempt: number }) => void
+  /** A request is about to start: it has waited `waitedMs` milliseconds for the budget. */
+  readonly onCall?: (event: {
+    readonly path: string
+    readonly attempt: number
+    readonly waitedMs: number
+  }) => void
   /** An answer arrived whole, whatever its status. */
   readonly onAnswer?: (event: AnswerEvent) => void
   /** An attempt failed, whether it will be repeated or not. */

@@ -152,6 +152,7 @@ describe('a budget shared by several processes', () => {
       ...{ load: () => ({ freeInMs: [], pauseMs: 0, waiting: 0 }), close: async () => undefined },
       read: () => Promise.reject(new Error('not asked for')),
       settle: async (slot) => void given.push(slot),
+      note: async () => undefined,
       reserve: async () => {
         const slot = `slot ${++asked}`
         if (asked === 1) await sleep(80, never)
@@ -172,6 +173,7 @@ describe('a budget shared by several processes', () => {
       ...{ load: () => ({ freeInMs: [], pauseMs: 0, waiting: 0 }), close: async () => undefined },
       read: () => Promise.reject(new Error('not asked for')),
       settle: async () => undefined,
+      note: async () => undefined,
       reserve: async () => {
         if (failures-- > 0) throw new DiskError('no space left')
         return { kind: 'granted', slot: 'a' } as const

@@ -231,7 +231,7 @@ describe('what happens in a worker', () => {
     const watcher = { onFailure: (event: { readonly error: unknown }) => void seen.push(event.error) }
     const relay = relayEvents((message) => replayEvent(watcher, piped(message)))
     relay.onFailure?.({ path: '/v2', error: new RateLimitError('slow down', { status: 429 }), attempt: 1 })
-    relay.onCall?.({ path: '/v2', attempt: 1 })
+    relay.onCall?.({ path: '/v2', attempt: 1, waitedMs: 0 })
     expect(seen).toHaveLength(1)
     expect(seen[0]).toBeInstanceOf(WorkerError)
     expect(seen[0]).toMatchObject({ category: 'rate_limit', code: 'RATE_LIMIT', message: 'slow down' })
