@@ -53,4 +53,5 @@ function tell(
   if (!['debug', 'info'].includes(config.settings.logging.level)) out.note(text)
 }
 
-const shown = (value: unknown): string => (value === undefined ? 'none' : String(value))
+const shown = (value: unknown): string =>
+  value === undefined ? 'none' : typeof value === 'string' ? value : JSON.stringify(value)

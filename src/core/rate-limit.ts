@@ -204,7 +204,7 @@ class SlidingWindowLimiter implements RateLimiter {
     this.#limit = limit
     if (was > 0 && limit > 0) return await this.#giveBack(limit - was)
     this.#starts = Array.from({ length: limit }, () => this.#clock.now())
-    await this.#queue.updateSettings({ reservoir: limit === 0 ? null : 0 })
+    this.#queue.updateSettings({ reservoir: limit === 0 ? null : 0 })
   }
 
   /** Drops the starts that have left the window and returns their number. */
