@@ -3,7 +3,7 @@ import type { Logger, LogLevel } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
 import { createOutput, wantsColor, type Output, type Terminal } from './output.ts'
 import { createProgress, type Progress } from './progress.ts'
-import { Reloads } from './reload.ts'
+import { Reloads } from './reloads.ts'
 import type { RunTelemetry } from './run-telemetry.ts'
 import type { Signals } from './signals.ts'
 

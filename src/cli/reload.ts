@@ -1,21 +1,6 @@
 import { messageOf } from '../core/errors.ts'
 import type { RunContext } from './context.ts'
 
-/** Tells whoever has to know that settings of a run have changed under way. */
-export class Reloads {
-  readonly #listeners = new Set<() => void>()
-
-  /** Calls `listener` after every change; returns what ends that. */
-  follow(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
-  }
-
-  tell(): void {
-    for (const listener of this.#listeners) listener()
-  }
-}
-
 /**
  * Reads the configuration again and takes over the limits of calls and the levels of the log, in this process and, by
  * way of {@link Reloads}, in its workers. A configuration that is not valid changes nothing. One line tells what became
