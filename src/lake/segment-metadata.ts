@@ -9,11 +9,12 @@ interface SegmentStory {
   readonly runId: string
   readonly provenance: 'real' | 'synthetic'
   readonly origins: readonly SegmentOrigin[]
+  readonly unfinished: readonly string[]
 }
 
 /** Key-value metadata of a segment. `tapelake.origins` is JSON, the others are plain text. */
 export function segmentMetadata(story: SegmentStory, writtenAt: string): Record<string, string> {
-  const { series, partition, runId, provenance, origins } = story
+  const { series, partition, runId, provenance, origins, unfinished } = story
   const { dataset, ticker } = series
   const froms = origins.map(({ from }) => from).sort()
   const tos = origins.map(({ to }) => to).sort()
@@ -28,6 +29,7 @@ export function segmentMetadata(story: SegmentStory, writtenAt: string): Record<
     'tapelake.request_range': `${froms[0] ?? ''}/${tos.at(-1) ?? ''}`,
     'tapelake.written_at': writtenAt,
     'tapelake.origins': JSON.stringify(origins),
+    ...(unfinished.length > 0 && { 'tapelake.unfinished': unfinished.join(',') }),
   }
 }
 
@@ -39,6 +41,7 @@ const storySchema = z.object({
   'tapelake.run_id': z.string(),
   'tapelake.written_at': z.string(),
   'tapelake.origins': z.string().transform(parseOrigins).pipe(z.array(originSchema)),
+  'tapelake.unfinished': z.string().optional(),
 })
 
 function parseOrigins(text: string): unknown {
@@ -59,6 +62,8 @@ export function parseSegmentMetadata(metadata: Readonly<Record<string, string>>)
       readonly runId: string
       readonly writtenAt: string
       readonly origins: readonly SegmentOrigin[]
+      /** Sessions of which it does not hold all rows; older tapelakes did not note them. */
+      readonly unfinished: readonly string[]
     }
   | undefined {
   const parsed = storySchema.safeParse(metadata)
@@ -72,5 +77,6 @@ export function parseSegmentMetadata(metadata: Readonly<Record<string, string>>)
     runId: story['tapelake.run_id'],
     writtenAt: story['tapelake.written_at'],
     origins: story['tapelake.origins'],
+    unfinished: story['tapelake.unfinished']?.split(',') ?? [],
   }
 }

@@ -30,13 +30,15 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   readonly #writer: SinkHost
   readonly #sessions: ReadonlySet<string>
   readonly #streams: boolean
+  readonly #unfinished: boolean
   readonly #received = new Set<string>()
   #held: Batch[] = []
   readonly #streaming = new Map<string, SegmentStaging>()
   readonly #brought = new Map<string, Brought>()
 
-  constructor(writer: SinkHost, sessions: Iterable<string>) {
+  constructor(writer: SinkHost, sessions: Iterable<string>, unfinished = false) {
     this.#writer = writer
+    this.#unfinished = unfinished
     this.#sessions = sessions instanceof Set ? sessions : new Set(sessions)
     this.#streams = writer.options.series.dataset.partition === 'date'
   }
@@ -75,15 +77,21 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   #stagingOf(date: string): SegmentStaging {
     const known = this.#streaming.get(date)
     if (known) return known
-    const staging = this.#newStaging(date, this.#originsOf([date]))
+    const unfinished = this.#unfinished ? [date] : []
+    const staging = this.#newStaging(date, this.#originsOf([date]), unfinished)
     this.#streaming.set(date, staging)
     return staging
   }
 
-  #newStaging(partition: string, origins: readonly SegmentOrigin[]): SegmentStaging {
+  #newStaging(
+    partition: string,
+    origins: readonly SegmentOrigin[],
+    unfinished: readonly string[],
+  ): SegmentStaging {
     this.#writer.assertOpen()
     const { options } = this.#writer
-    return new SegmentStaging({ ...options, provenance: options.provenance(), partition, origins })
+    const provenance = options.provenance()
+    return new SegmentStaging({ ...options, provenance, partition, origins, unfinished })
   }
 
   #noteOrigin(origin: Origin = NO_ORIGIN, dates: readonly string[]): void {
@@ -116,7 +124,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       try {
         this.#assertSettled(settlement)
         if (this.#streams) await this.#finishStreams(staged)
-        else staged.push(...(await this.#stageHeld(lost)))
+        else staged.push(...(await this.#stageHeld(settlement, lost)))
         const received = { staged, sessions: this.#received, lost }
         return await this.#writer.commit(settlement, received, () => this.#streaming.clear())
       } catch (error) {
@@ -145,7 +153,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
   }
 
-  async #stageHeld(lost: string[]): Promise<StagedSegment[]> {
+  async #stageHeld(settlement: Settlement, lost: string[]): Promise<StagedSegment[]> {
     const { dataset } = this.#writer.options.series
     const batches = this.#held.filter((batch) => batch.length > 0)
     if (batches.length === 0) return []
@@ -158,7 +166,9 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
     const limit = pLimit(STAGED_AT_ONCE)
     return await allEnded<StagedSegment[]>(
-      changed.map(([partition, rows]) => limit(() => this.#stagePartition(partition, rows, lost))),
+      changed.map(([partition, rows]) =>
+        limit(() => this.#stagePartition(partition, rows, settlement, lost)),
+      ),
     )
   }
 
@@ -181,6 +191,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   async #stagePartition(
     partition: string,
     { sessions, inOrder }: PartitionRows,
+    settlement: Settlement,
     lost: string[],
   ): Promise<StagedSegment> {
     const { dataset } = this.#writer.options.series
@@ -192,9 +203,29 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const merged =
       others.length === 0 && inOrder ? inOrder : merge(dataset, [...others, ...sessions.values()])
     const origins = segment && others.length > 0 ? originsBesides(segment, new Set(dates)) : []
-    const staging = this.#newStaging(partition, [...origins, ...this.#originsOf(dates.toSorted())])
+    const unfinished = this.#unfinishedOf(partition, sessions, settlement)
+    const fresh = this.#originsOf(dates.toSorted())
+    const staging = this.#newStaging(partition, [...origins, ...fresh], unfinished)
     this.#streaming.set(partition, staging)
     return await staging.stage(merged)
+  }
+
+  /** Sessions of a partition whose rows are not all of the session, as far as is known. */
+  #unfinishedOf(
+    partition: string,
+    fresh: ReadonlyMap<string, Batch>,
+    settlement: Settlement,
+  ): readonly string[] {
+    const { ledger, options } = this.#writer
+    const { dataset } = options.series
+    const kept = Object.entries(ledger.cells)
+      .filter(([date, { rows }]) => rows > 0 && !fresh.has(date) && partitionOf(dataset, date) === partition)
+      .map(([date, { state }]) => [date, state] as const)
+    const all = [...kept, ...[...fresh.keys()].map((date) => [date, settlement.get(date)?.state] as const)]
+    return all
+      .filter(([, state]) => state !== 'complete')
+      .map(([date]) => date)
+      .sort()
   }
 
   async abort(): Promise<void> {

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { messageOf } from '../core/errors.ts'
+import { calendarOf } from '../market/calendar/index.ts'
 import { changedSegments, forgiveDamage, readLedgerFile, readNext } from './commit.ts'
 import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
@@ -136,14 +137,24 @@ async function describeSegment(
     writtenAt,
     origins: [...origins],
   }
-  return { segment, cells: cellsOf(content, run, writtenAt) }
+  return { segment, cells: cellsOf(series, content, story) }
 }
 
-function cellsOf(content: Content, run: string, at: string): Record<string, Cell> {
+function cellsOf(
+  { dataset }: SeriesId,
+  content: Content,
+  { runId: run, writtenAt: at, unfinished }: NonNullable<ReturnType<typeof parseSegmentMetadata>>,
+): Record<string, Cell> {
+  const calendar = calendarOf(dataset.calendar)
+  const wasOpen = (date: string): boolean =>
+    dataset.eventKind !== 'date' && Date.parse(at) < (calendar.on(date)?.extendedCloseMs ?? 0)
   const cells: Record<string, Cell> = {}
   for (const [date, { rows, digest }] of content.sessions) {
-    const reason = `${rows} rows found in the segment; the ledger was rebuilt`
-    cells[date] = { state: 'complete', reason, rows, digest, run, at }
+    const found = `${rows} rows found in the segment; the ledger was rebuilt`
+    cells[date] =
+      unfinished.includes(date) || wasOpen(date)
+        ? { state: 'pending', reason: `${found}, and the session was not whole`, rows, digest, run, at }
+        : { state: 'complete', reason: found, rows, digest, run, at }
   }
   return cells
 }

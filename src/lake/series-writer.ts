@@ -79,9 +79,13 @@ export class SeriesWriter implements SinkHost {
     return this.#ledger
   }
 
-  /** A sink for the rows of some sessions; they become visible with its commit. */
-  openSink(sessions: Iterable<string>): SeriesSink {
-    return new SeriesSink(this, sessions)
+  /**
+   * A sink for the rows of some sessions; they become visible with its commit.
+   *
+   * @param unfinished the sessions go on; to be known at once, since rows of ticks are written as they come
+   */
+  openSink(sessions: Iterable<string>, unfinished = false): SeriesSink {
+    return new SeriesSink(this, sessions, unfinished)
   }
 
   /** Records verdicts that bring no rows. Cells that hold rows keep them. */

@@ -28,6 +28,8 @@ export interface StagingContext extends SegmentSettings {
   readonly runId: string
   readonly provenance: 'real' | 'synthetic'
   readonly origins: readonly SegmentOrigin[]
+  /** Sessions of which it does not hold all rows, as far as is known. */
+  readonly unfinished: readonly string[]
 }
 
 /** A segment that is whole, checked and durable under its temporary name, waiting for the commit. */

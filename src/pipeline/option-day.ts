@@ -166,7 +166,7 @@ export class OptionDayRun {
     const { date } = this.#day
     const pending = [...this.#log.entries.values()].filter(isPending)
     const verdict = this.#verdict()
-    const sink = writer.openSink([date])
+    const sink = writer.openSink([date], verdict.state !== 'complete')
     try {
       if (pending.length > 0) {
         const fresh = new Set(pending.map(({ contract }) => contract))

@@ -9,11 +9,14 @@ import { verifySeries } from '../../src/lake/verify.ts'
 import {
   BARS,
   barRows,
+  batchFor,
   engine,
   engineOnce,
   filesBelow,
   record,
+  rowsFor,
   SESSIONS,
+  settle,
   testRoot,
   TRADES,
   tradeRows,
@@ -67,6 +70,29 @@ describe('rebuilding ledgers', () => {
       expect(after.cells[date]).toMatchObject({ state: 'complete', rows, digest })
     }
     expect((await verifySeries(root, BARS, engineOnce)).findings).toEqual([])
+  })
+
+  test('a session that went on when its rows were committed is not called complete', async () => {
+    const root = testRoot()
+    await record(root, { [DEC31]: barRows(DEC31, 1) })
+    const open = settle([JAN2], { state: 'pending', reason: 'the session goes on', refused: [] })
+    for (const series of [BARS, TRADES]) {
+      await withWriter(root, series, async (writer) => {
+        const sink = writer.openSink([JAN2], true)
+        await sink.write(batchFor(series, rowsFor(series, JAN2, 1)))
+        await sink.commit(open)
+      })
+    }
+    await record(root, { [SESSIONS[3]]: barRows(SESSIONS[3], 1) }) // writes the month of the open session again
+    for (const series of [BARS, TRADES]) {
+      await rm(join(root, ledgerPath(series)))
+      await withWriter(root, series, async ({ ledger }) => {
+        expect(ledger.cells[JAN2]).toMatchObject({ state: 'pending', rows: 3 })
+      })
+    }
+    await withWriter(root, BARS, async ({ ledger }) => {
+      expect([DEC31, SESSIONS[3]].map((date) => ledger.cells[date]?.state)).toEqual(['complete', 'complete'])
+    })
   })
 
   test('ledgers that are in order are left alone, to the byte', async () => {

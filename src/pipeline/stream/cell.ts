@@ -97,7 +97,7 @@ export async function commitCell(
     await holdCell(lake, series)
     const refused = series.refused.length > 0 ? { refused: series.refused } : {}
     const verdicts = new Map([[date, { state, reason, ...refused }]])
-    const sink = writer.openSink([date])
+    const sink = writer.openSink([date], state !== 'complete')
     const rows = series.rows()
     if (rows) await sink.write({ ...rows, origin: originOf(lake, series) })
     const { cells } = await sink.commit(verdicts)
