@@ -25,6 +25,9 @@ import {
   visibleRows,
 } from '../support/lake.ts'
 
+/** CRASH_LIVES: how many lives; the default is what CI asks for. Lives with more in them: pipeline/crash-points.test.ts. */
+const RUNS = Number(process.env['CRASH_LIVES'] ?? 10)
+
 /** What the lake is held to: the recording number of each session that has rows; 0 where it is known to have none. */
 type Model = ReadonlyMap<string, number>
 
@@ -228,8 +231,8 @@ afterAll(() => engine.close())
 
 describe('the lake is what a map of sessions would be, whatever happens to it', () => {
   test.each([
-    ['bars, which share a segment a month', BARS, 20],
-    ['trades, a segment a session', TRADES, 10],
+    ['bars, which share a segment a month', BARS, RUNS],
+    ['trades, a segment a session', TRADES, RUNS / 2],
   ])('%s', async (_, series, runs) => {
     let mishaps = 0
     await fc.assert(

@@ -171,14 +171,17 @@ class Restore {
   async #commit(series: SeriesId, ledger: Ledger, files: readonly BackedUpFile[]): Promise<void> {
     const { root } = this.#options
     const live = new Set(ledger.segments.map(({ path }) => path))
+    const kept = files.filter(({ path }) => path.startsWith(`${historyFolder(series)}/`))
     const staged: string[] = []
     for (const file of files) {
       if (file.path === ledgerPath(series)) continue
-      if (!live.has(file.path)) await this.#place(file)
+      if (kept.includes(file)) await this.#stage(file)
+      else if (!live.has(file.path)) await this.#place(file)
       else if (await this.#stage(file)) staged.push(file.path)
     }
     await announceCommit(root, series, ledger)
     await publishCommit(root, series, ledger, staged)
+    for (const file of kept) await this.#place(file) // of those that the commit did not: they were damaged
   }
 
   /** Series that the backup does not have. */

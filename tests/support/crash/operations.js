@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module'
  * Puts a hook before every file operation of node:fs/promises that writes, in this process, whoever calls it.
  * Typings and meaning: operations.d.ts.
  */
-export async function interceptOperations({ before, torn }) {
+export async function interceptOperations({ before, torn, handles = false }) {
   const handle = await fsp.open('/dev/null', 'r')
   const prototype = Object.getPrototypeOf(handle)
   await handle.close()
@@ -61,6 +61,27 @@ export async function interceptOperations({ before, torn }) {
           const what = await before({ name, path })
           if (what === 'tear' && name === 'writeFile') await tear(this, args[0])
           return await original.apply(this, args)
+        },
+    )
+  }
+  if (handles) {
+    wrap(
+      prototype,
+      'datasync',
+      (original) =>
+        async function (...args) {
+          await before({ name: 'sync', path: paths.get(this) ?? '' })
+          return await original.apply(this, args)
+        },
+    )
+    wrap(
+      prototype,
+      'write',
+      (original) =>
+        async function (bytes, offset, length, ...rest) {
+          const what = await before({ name: 'write', path: paths.get(this) ?? '' })
+          const isShort = what === 'short' && length > 1
+          return await original.call(this, bytes, offset, isShort ? length >> 1 : length, ...rest)
         },
     )
   }
