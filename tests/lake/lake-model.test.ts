@@ -233,20 +233,24 @@ describe('the lake is what a map of sessions would be, whatever happens to it', 
   test.each([
     ['bars, which share a segment a month', BARS, RUNS],
     ['trades, a segment a session', TRADES, RUNS / 2],
-  ])('%s', async (_, series, runs) => {
-    let mishaps = 0
-    await fc.assert(
-      fc.asyncProperty(steps, async (all) => {
-        const life = new Life(await mkdtemp(join(tmpdir(), 'tapelake-model-')), series)
-        try {
-          for (const one of all) await life.take(one)
-        } finally {
-          mishaps += life.mishaps
-          await life.destroy()
-        }
-      }),
-      { numRuns: runs },
-    )
-    expect(mishaps).toBeGreaterThan(0)
-  }, 600_000)
+  ])(
+    '%s',
+    async (_, series, runs) => {
+      let mishaps = 0
+      await fc.assert(
+        fc.asyncProperty(steps, async (all) => {
+          const life = new Life(await mkdtemp(join(tmpdir(), 'tapelake-model-')), series)
+          try {
+            for (const one of all) await life.take(one)
+          } finally {
+            mishaps += life.mishaps
+            await life.destroy()
+          }
+        }),
+        { numRuns: runs },
+      )
+      expect(mishaps).toBeGreaterThan(0)
+    },
+    600_000,
+  )
 })
