@@ -19,7 +19,8 @@ const bundle = await rolldown({
   checks: { eval: false },
   external: (id) => NOT_BUNDLED.some((name) => id === name || id.startsWith(`${name}/`)),
 })
-const { output } = await bundle.write({ dir: OUT, format: 'esm', sourcemap: true })
+// Not minified and without maps: a stack trace can be read as it is.
+const { output } = await bundle.write({ dir: OUT, format: 'esm' })
 await bundle.close()
 
 const folders = new Set(
