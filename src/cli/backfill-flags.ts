@@ -22,6 +22,8 @@ export interface BackfillFlags {
   readonly dataset?: readonly string[]
   readonly source: SourceName
   readonly force?: boolean
+  /** Ask once more for sessions whose re-check is due. */
+  readonly recheck?: boolean
 }
 
 const TIMESPANS = {
@@ -37,7 +39,11 @@ export function addBackfillFlags(command: Command): Command {
   return addRangeFlags(
     command
       .option('--ticker <symbol>', 'stock to record; repeat it, or separate by commas', tickers)
-      .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers),
+      .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers)
+      .option(
+        '--recheck',
+        'ask again for sessions recorded lately: vendors correct them (versions.recheckSessions)',
+      ),
   )
 }
 

@@ -3,6 +3,7 @@ import { openLake } from '../lake/index.ts'
 import type { Ledger } from '../lake/ledger.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { discoveredRange, planOptionSeries, type OptionPlan } from '../pipeline/option-plan.ts'
+import { dueSessions } from '../pipeline/recheck.ts'
 import { planSeries, type PlanOptions, type SeriesPlan } from '../pipeline/plan.ts'
 import { resolveRange, type SessionRange } from '../pipeline/range.ts'
 import { polygonLimits } from '../sources/polygon/limits.ts'
@@ -25,23 +26,27 @@ export async function planAll(
   choose: Choose = () => ({}),
 ): Promise<SeriesPlan[]> {
   const { config, now } = context
+  const root = config.dataDir
   const series = seriesOf(flags)
   checkRange(flags, series, now())
-  const lake = await openLake(config.dataDir)
+  const lake = await openLake(root)
   try {
     const plans: SeriesPlan[] = []
     for (const one of series) {
       const { ledger } = await lake.view(one)
       const { defaultSessions } = config.settings.backfill
-      const resolve = await rangeResolver(flags, one, config.dataDir, now(), defaultSessions)
+      const resolve = await rangeResolver(flags, one, root, now(), defaultSessions)
       const range = resolve(ledger)
       const shared = { series: one, range, ledger, nowMs: now(), force: flags.force ?? false }
+      const { recheckSessions } = config.settings.versions
+      const due = { root, nowMs: now(), recheckSessions }
+      const again = flags.recheck ? await dueSessions(one, ledger, due) : undefined
       if (isOptionHistory(one.dataset)) {
-        plans.push(await planOptionSeries({ ...shared, root: config.dataDir }))
+        plans.push(await planOptionSeries({ ...shared, root, again }))
         continue
       }
       const limits = polygonLimits(one.dataset)
-      plans.push(planSeries({ ...shared, limits, ...choose(ledger, range) }))
+      plans.push(planSeries({ ...shared, limits, again, ...choose(ledger, range) }))
     }
     return plans
   } finally {
@@ -63,16 +68,16 @@ export async function showPlans(context: RunContext, plans: readonly SeriesPlan[
     })
   }
   await context.out.table(
-    ['dataset', 'ticker', 'from', 'to', 'sessions', 'held', 'pending', 'calls', 'rows', 'size'],
+    ['dataset', 'ticker', 'from', 'to', 'sessions', 'held', 'again', 'pending', 'calls', 'rows', 'size'],
     plans.map(planRow),
-    { right: [4, 5, 6, 7, 8, 9] },
+    { right: [4, 5, 6, 7, 8, 9, 10] },
   )
   const limit = callsPerMinute === 0 ? 'without a call limit' : `at ${callsPerMinute} calls a minute`
   context.out.line(`${plural(total, 'call')}, about ${formatDuration(minutes * 60_000)} ${limit}`)
 }
 
 function planDocument(plan: SeriesPlan): object {
-  const { series, range, sessions, held, pending, items, calls, estimatedRows, estimatedBytes } = plan
+  const { series, range, sessions, held, pending, again, items, calls, estimatedRows, estimatedBytes } = plan
   return {
     dataset: series.dataset.name,
     ticker: series.ticker,
@@ -81,6 +86,7 @@ function planDocument(plan: SeriesPlan): object {
     sessions: sessions.length,
     held: held.length,
     pending: pending.length,
+    again: again.length,
     toRecord: items.reduce((sum, item) => sum + item.sessions.length, 0),
     calls,
     estimatedRows,
@@ -105,7 +111,7 @@ function contractsOf(plan: SeriesPlan): object {
 }
 
 function planRow(plan: SeriesPlan): string[] {
-  const { series, range, sessions, held, pending, calls, estimatedRows, estimatedBytes } = plan
+  const { series, range, sessions, held, pending, again, calls, estimatedRows, estimatedBytes } = plan
   return [
     series.dataset.name,
     series.ticker,
@@ -113,6 +119,7 @@ function planRow(plan: SeriesPlan): string[] {
     range.to,
     formatNumber(sessions.length),
     formatNumber(held.length),
+    formatNumber(again.length),
     formatNumber(pending.length),
     formatNumber(calls),
     `~${formatNumber(estimatedRows)}`,

@@ -21,8 +21,6 @@ import type { MetricsFlags } from './metrics-flags.ts'
 export interface RecordFlags extends BackfillFlags, MetricsFlags {
   readonly plan?: boolean
   readonly dryRun?: boolean
-  /** Ask once more for sessions whose re-check is due. */
-  readonly recheck?: boolean
   readonly wait?: number
 }
 

@@ -8,18 +8,23 @@ const MAX_NAMED = 3
 
 /**
  * Refuses a query over sessions of bad quality. What it reads is judged by its text: every dataset that it names, and
- * of their tickers those that it quotes, or all where it quotes none.
+ * of their tickers those that it quotes, or all where it quotes none. With `asOf`, as they stood at that instant.
  *
  * @throws {QualityError} naming the worst sessions
  */
-export async function assertQuality(context: RunContext, sql: string, least: number): Promise<void> {
+export async function assertQuality(
+  context: RunContext,
+  sql: string,
+  least: number,
+  asOf?: string,
+): Promise<void> {
   const lake = await openLake(context.config.dataDir)
   try {
     const named = (await lake.series()).filter(({ dataset }) =>
       new RegExp(`\\b${dataset.name}\\b`, 'i').test(sql),
     )
     const quoted = named.filter(({ ticker }) => sql.includes(`'${ticker}'`))
-    const scores = await scoreAll(context, lake, quoted.length > 0 ? quoted : named, {})
+    const scores = await scoreAll(context, lake, quoted.length > 0 ? quoted : named, { asOf })
     const bad = worstFirst(scores.filter(({ score }) => score !== null && score < least))
     if (bad.length === 0) return
     const worst = bad

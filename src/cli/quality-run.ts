@@ -3,6 +3,7 @@ import { createEngine } from '../lake/engines/index.ts'
 import { openLake, type Lake } from '../lake/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
 import { parseDate } from '../market/time.ts'
+import { lensAsOf } from '../pipeline/quality/as-of.ts'
 import { PART_NAMES } from '../pipeline/quality/score.ts'
 import { scoreSeries, type SessionQuality } from '../pipeline/quality/series-quality.ts'
 import { saveScores } from '../pipeline/quality/store.ts'
@@ -43,29 +44,38 @@ export async function quality(context: RunContext, flags: QualityFlags): Promise
 
 const isBelow = ({ score }: SessionQuality, least: number): boolean => score !== null && score < least
 
-/** Scores of every session of `wanted`; they are kept beside the ledger as well, where that can be written. */
+/**
+ * Scores of every session of `wanted`; they are kept beside the ledger as well, where that can be written.
+ *
+ * @param range `asOf`: the lake is judged as it stood at this instant; such scores are not kept
+ */
 export async function scoreAll(
   context: RunContext,
   lake: Lake,
   wanted: readonly SeriesId[],
-  range: { readonly from?: string; readonly to?: string },
+  { asOf, ...range }: { readonly from?: string; readonly to?: string; readonly asOf?: string | undefined },
 ): Promise<SessionQuality[]> {
   const { config, now, signals, logger } = context
-  const engine = createEngine('duckdb', { tempDirectory: dataPaths(config.dataDir).scratch })
+  const root = config.dataDir
+  const engine = createEngine('duckdb', { tempDirectory: dataPaths(root).scratch })
+  const live = { engine, view: (one: SeriesId) => lake.view(one) }
+  const lens = asOf === undefined ? live : lensAsOf(root, live, asOf)
+  const nowMs = asOf === undefined ? now() : Date.parse(asOf)
   const progress = await context.progress({ total: wanted.length, label: 'quality' })
   const scores: SessionQuality[] = []
   try {
     for (const [i, series] of wanted.entries()) {
       signals.immediate.throwIfAborted()
-      const found = await scoreSeries(await lake.view(series), {
-        ...{ root: config.dataDir, engine, nowMs: now(), from: range.from, to: range.to },
+      const found = await scoreSeries(await lens.view(series), {
+        ...{ root, nowMs, from: range.from, to: range.to, ...lens },
         thresholds: config.settings.quality,
-        view: (one) => lake.view(one),
       })
       scores.push(...found)
-      await saveScores(config.dataDir, series, found).catch((error: unknown) => {
-        logger.info({ err: error }, 'scores could not be kept')
-      })
+      if (asOf === undefined) {
+        await saveScores(root, series, found).catch((error: unknown) => {
+          logger.info({ err: error }, 'scores could not be kept')
+        })
+      }
       progress.update(i + 1, { at: `${series.dataset.name} ${series.ticker}` })
     }
     return scores

@@ -9,7 +9,7 @@ import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
-import { dueForRecheck, noteRechecked, readRechecks } from './recheck.ts'
+import { dueSessions, noteRechecked } from './recheck.ts'
 import { recordItem } from './record-item.ts'
 import { SilenceJudge, type SilenceMemory } from './silence.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
@@ -138,15 +138,6 @@ export async function backfillSeries(
   } finally {
     await writer.close()
   }
-}
-
-async function dueSessions(
-  series: SeriesId,
-  ledger: Ledger,
-  { root, recheckSessions, nowMs }: BackfillOptions,
-): Promise<ReadonlySet<string> | undefined> {
-  if (recheckSessions === undefined) return undefined
-  return dueForRecheck(series, ledger, await readRechecks(root, series), recheckSessions, nowMs)
 }
 
 class SeriesRun {

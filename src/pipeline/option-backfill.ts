@@ -14,6 +14,7 @@ import {
 import { OptionDayRun, type DayResult } from './option-day.ts'
 import { planOptionSeries, type OptionPlan } from './option-plan.ts'
 import type { SessionRange } from './range.ts'
+import { dueSessions, noteRechecked } from './recheck.ts'
 
 /** What became of the options of one underlying. */
 export interface OptionOutcome extends SeriesOutcome {
@@ -47,9 +48,13 @@ export async function backfillOptions(
   )
   try {
     const range = resolve(writer.ledger)
-    const plan = await planOptionSeries({ root, series, range, ledger: writer.ledger, nowMs, force })
+    const { ledger } = writer
+    const again = await dueSessions(series, ledger, options)
+    const plan = await planOptionSeries({ root, series, range, ledger, nowMs, force, again })
     hooks?.onPlan?.(plan)
-    return await carryOut(plan, writer, options)
+    const { outcome, answered } = await carryOut(plan, writer, options)
+    if (again) await noteRechecked(root, series, answered, nowMs)
+    return outcome
   } finally {
     await writer.close()
   }
@@ -59,7 +64,7 @@ async function carryOut(
   plan: OptionPlan,
   writer: SeriesWriter,
   options: BackfillOptions,
-): Promise<OptionOutcome> {
+): Promise<{ outcome: OptionOutcome; answered: readonly string[] }> {
   const days = new Map<string, DayResult>()
   let ending: Pick<SeriesOutcome, 'stopped' | 'fatal'> = {}
   for (const [i, day] of plan.days.entries()) {
@@ -81,7 +86,7 @@ async function carryOut(
   const results = [...days.values()]
   const total = (count: (result: DayResult) => number): number =>
     results.reduce((sum, result) => sum + count(result), 0)
-  return {
+  const outcome: OptionOutcome = {
     ...{ series: plan.series, plan, ledger: writer.ledger },
     rows: total(({ rows }) => rows),
     refused: total(({ refused }) => refused),
@@ -91,6 +96,8 @@ async function carryOut(
     contracts: new Map([...days].map(([date, result]) => [date, countsOf(result)])),
     ...ending,
   }
+  const answered = [...days].filter(([, { failed }]) => failed.length === 0).map(([date]) => date)
+  return { outcome, answered }
 }
 
 const countsOf = ({ contracts, complete, empty, failed }: DayResult): ContractCounts => ({

@@ -34,6 +34,8 @@ export interface OptionPlanOptions {
   readonly ledger: Ledger
   readonly nowMs: number
   readonly force: boolean
+  /** Sessions to be asked for once more, held or not. */
+  readonly again?: ReadonlySet<string> | undefined
 }
 
 /** Bars of a contract near the money in a session, for estimates; most have far fewer. */
@@ -47,7 +49,7 @@ const TYPICAL_BYTES_PER_ROW = 20
  * @throws {IntegrityError} when one is damaged
  */
 export async function planOptionSeries(options: OptionPlanOptions): Promise<OptionPlan> {
-  const { root, series, range, ledger, nowMs, force } = options
+  const { root, series, range, ledger, nowMs, force, again } = options
   const all = calendarOf(series.dataset.calendar).between(range.from, range.to)
   const discovered = new Set(await discoveredDates(root, series.ticker))
   const sessions = all.filter(({ date }) => discovered.has(date))
@@ -56,14 +58,17 @@ export async function planOptionSeries(options: OptionPlanOptions): Promise<Opti
   const days: OptionDay[] = []
   for (const { date } of sessions.filter(({ extendedCloseMs }) => extendedCloseMs <= nowMs)) {
     const day = await planDay(options, date)
-    if (isHeld(day, ledger.cells[date])) held.push(date)
-    if (force || !isHeld(day, ledger.cells[date])) days.push(day)
+    const isSettled = isHeld(day, ledger.cells[date])
+    if (isSettled) held.push(date)
+    if (force || again?.has(date)) days.push({ ...day, toFetch: day.contracts, settled: new Map() })
+    else if (!isSettled) days.push(day)
   }
   days.reverse() // newest first, as everywhere
   const calls = days.reduce((sum, { toFetch }) => sum + toFetch.length, 0)
   const estimatedRows = calls * (TYPICAL_ROWS[series.dataset.name] ?? 1)
   return {
     ...{ series, range, held, days, calls, estimatedRows },
+    again: days.map(({ date }) => date).filter((date) => held.includes(date)),
     sessions: sessions.map(({ date }) => date),
     pending: sessions.filter(({ extendedCloseMs }) => extendedCloseMs > nowMs).map(({ date }) => date),
     items: days.map(({ date }) => ({ from: date, to: date, sessions: [date] })),
@@ -92,12 +97,11 @@ function nothingDiscovered({ ticker }: SeriesId, { from, to }: SessionRange): Us
   })
 }
 
-async function planDay({ root, series, ledger, force }: OptionPlanOptions, date: string): Promise<OptionDay> {
+async function planDay({ root, series, ledger }: OptionPlanOptions, date: string): Promise<OptionDay> {
   const { contracts: found } = await loadContracts(root, series.ticker, date)
   const contracts = found.map(({ contract }) => contract)
   const cell = ledger.cells[date]
   const known = await readProgress(root, series, date)
-  if (force) return { date, contracts, toFetch: contracts, settled: new Map() }
   if (!known && cell && SETTLED.has(cell.state)) return { date, contracts, toFetch: [], settled: new Map() }
   const settled = trusted(known ?? new Map(), cell)
   const toFetch = cell?.state === 'not_entitled' ? [] : contracts.filter((contract) => !settled.has(contract))

@@ -17,6 +17,8 @@ export interface SeriesPlan {
   readonly held: readonly string[]
   /** Sessions that have not ended yet. */
   readonly pending: readonly string[]
+  /** Sessions that are held and asked for once more. */
+  readonly again: readonly string[]
   /** Newest first: what people look at first is there first. */
   readonly items: readonly WorkItem[]
   /** Vendor requests, retries and checks of silent sessions not counted. Exact for bars; estimated for ticks. */
@@ -62,6 +64,7 @@ export function planSeries(options: PlanOptions): SeriesPlan {
     range,
     sessions: sessions.map(({ date }) => date),
     held: finished.filter(isHeld).map(({ date }) => date),
+    again: finished.filter((session) => isHeld(session) && isWanted(session)).map(({ date }) => date),
     pending: sessions.slice(finished.length).map(({ date }) => date),
     items,
     calls: items.reduce((sum, item) => sum + estimatePages(item, limits, perSession), 0),

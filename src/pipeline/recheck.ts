@@ -84,6 +84,20 @@ export function dueForRecheck(
   return due
 }
 
+/** As {@link dueForRecheck}, with what is noted beside the lake; undefined: nothing is to be asked for again. */
+export async function dueSessions(
+  series: SeriesId,
+  ledger: Ledger,
+  {
+    root,
+    recheckSessions,
+    nowMs,
+  }: { readonly root: string; readonly recheckSessions?: number | undefined; readonly nowMs: number },
+): Promise<ReadonlySet<string> | undefined> {
+  if (recheckSessions === undefined) return undefined
+  return dueForRecheck(series, ledger, await readRechecks(root, series), recheckSessions, nowMs)
+}
+
 /** The last of `instants`; what lies in the future (of a clock that was set) does not count. */
 const lastAsked = (instants: readonly (string | undefined)[], nowMs: number): number =>
   Math.max(

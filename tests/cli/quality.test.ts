@@ -51,6 +51,34 @@ describe('tapelake quality', () => {
     await hook.close()
   })
 
+  test('a query as of an instant is judged by what the lake held then', async () => {
+    let isHoled = true
+    const between = ({ t }: { t?: unknown }) =>
+      Number(t) >= Date.parse('2025-06-03T14:00Z') && Number(t) < Date.parse('2025-06-03T17:00Z')
+    const server = await vendor({
+      bars: (date) => (isHoled ? calm(date).filter((bar) => !between(bar)) : calm(date)),
+    })
+    const env = vendorEnv(server.url)
+    const at = ['--data-dir', freshFolder()]
+    const span = ['--ticker', 'SPY', '--from', '2025-06-02', '--to', '2025-06-04']
+    await runHere(['backfill', ...span, ...at], { env })
+    const holed = new Date().toISOString()
+    isHoled = false
+    await runHere(['backfill', ...span, '--force', ...at], { env })
+    const whole = new Date().toISOString()
+    await cutRows(at[1]!, `timestamp BETWEEN '2025-06-04 14:00:00Z' AND '2025-06-04 16:00:00Z'`)
+    const ask = async (...more: string[]) =>
+      await runHere(['query', '--min-quality', '0.9', 'FROM equity_bars_1m', ...more, ...at], { env })
+    const then = await ask('--as-of', holed)
+    expect(then).toMatchObject({ code: 5, stdout: '' })
+    expect(then.stderr).toContain('quality below 0.9: SPY equity_bars_1m 2025-06-03')
+    expect((await ask('--as-of', whole)).stderr).toContain('SPY equity_bars_1m 2025-06-04') // its file was cut since
+    await runHere(['backfill', ...span, '--force', ...at], { env })
+    expect((await ask()).code).toBe(0)
+    expect((await ask('--as-of', whole, '--format', 'csv')).code).toBe(0)
+    expect((await ask('--as-of', holed)).code).toBe(5)
+  })
+
   test('refuses scores that are none and tickers that are not held', async () => {
     const at = ['--data-dir', freshFolder()]
     expect(await runHere(['quality', '--min', '2', ...at])).toMatchObject({ code: 2 })

@@ -248,6 +248,20 @@ describe('backfill of options', () => {
     expect((await run(at, ['verify'])).code).toBe(0)
   })
 
+  test('--recheck asks for every contract of a day once more, and the plan says so', async () => {
+    const at = await desk()
+    await run(at, ['discover', '--date', DAY])
+    const first = Number((await run(at, BACKFILL)).document['calls'])
+    const later = await desk([], '2025-06-07T14:00:00Z', at.folder)
+    const plan = await run(later, ['plan', ...BACKFILL.slice(1), '--recheck'])
+    expect(plan.document).toMatchObject({ calls: first, series: [{ held: 1, again: 1 }] })
+    expect((await run(later, ['plan', ...BACKFILL.slice(1)])).document).toMatchObject({ calls: 0 })
+    const second = await run(later, [...BACKFILL, '--recheck'])
+    expect([second.code, second.document['calls']]).toEqual([0, first])
+    expect(second.document['sessions']).toMatchObject([{ state: 'complete' }])
+    expect((await run(later, [...BACKFILL, '--recheck'])).document['calls']).toBe(0) // once for each session after it
+  })
+
   test('names failed contracts, keeps the others, and asks only for the failed ones again', async () => {
     const at = await desk()
     await run(at, ['discover', '--date', DAY])

@@ -65,6 +65,17 @@ describe('the quality of a session', () => {
     expect(scores.get('2025-06-03')!.score).toBe(1)
   })
 
+  test('after a split nobody told of is judged by the volume in the new shares', async () => {
+    const scores = await scoresIn(
+      await recorded((date) => {
+        const isNew = date >= '2025-06-03'
+        return calm(date, isNew ? 120 : 2400).map((bar) => ({ ...bar, v: 50_000 * (isNew ? 30 : 1) }))
+      }),
+    )
+    expect([...scores.values()].map(({ score }) => score).filter((score) => score !== 1)).toEqual([])
+    expect(scores.get('2025-06-04')!.parts.volume).toBe(1)
+  })
+
   test('of a split day names the split; where none was recorded, a whole ratio is taken for one', async () => {
     const bars = (date: string) => calm(date, date < '2025-06-04' ? 1200 : 120)
     const inferred = await scoresIn(await recorded(bars))

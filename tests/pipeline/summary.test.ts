@@ -38,6 +38,7 @@ function outcome({
       range: { from: sessions[0]!, to: sessions.at(-1)! },
       sessions,
       held: [],
+    again: [],
       pending,
       items: [],
       calls: 0,

@@ -18,10 +18,6 @@ export function register(program: Command, cli: Cli): void {
     .option('--plan', 'print the plan and stop (the same as tapelake plan)')
     .option('--dry-run', 'the same as --plan')
     .option(
-      '--recheck',
-      'ask again for sessions recorded lately: vendors correct them (versions.recheckSessions)',
-    )
-    .option(
       '--wait <seconds>',
       'wait for another writer of the same series instead of exit 6',
       wholeNumber(0),

@@ -19,5 +19,6 @@ export function register(program: Command, cli: Cli): void {
     command,
     ['plan --ticker SPY --from 2021-01-04', 'years of minute bars'],
     ['plan --ticker SPY --dataset trades --days 5', 'a week of trades'],
+    ['plan --ticker SPY --days 10 --recheck', 'what is missing, and what may have been corrected'],
   )
 }

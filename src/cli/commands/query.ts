@@ -46,7 +46,7 @@ async function query(context: RunContext, flags: QueryFlags, given: string | und
   const { minQuality = context.config.settings.quality.readMin } = flags
   if (minQuality > 0) {
     const { assertQuality } = await import('../quality-gate.ts')
-    await assertQuality(context, sql, minQuality)
+    await assertQuality(context, sql, minQuality, flags.asOf)
   }
   const { openLakeReader } = await import('../lake-reader.ts')
   const reader = await openLakeReader(context.config, flags.asOf)

@@ -131,6 +131,8 @@ class Scorer {
   readonly #facts: readonly SessionFacts[]
   readonly #place: ReadonlyMap<string, number>
   readonly #events: SeriesEvents | undefined
+  /** Splits that count: those recorded, or, where none of the ticker are held, those that the price tells of. */
+  readonly #splits: readonly Split[]
 
   constructor(
     view: SeriesView,
@@ -143,6 +145,12 @@ class Scorer {
     this.#facts = facts
     this.#place = new Map(facts.map(({ date }, i) => [date, i]))
     this.#events = events
+    this.#splits = events?.splits ?? facts.flatMap((one, i) => this.#night(one, i)?.split ?? [])
+  }
+
+  #night(facts: SessionFacts, place: number): Overnight | undefined {
+    const { overnightShare } = this.#options.thresholds
+    return this.#events && overnight(facts, this.#facts[place - 1], this.#events, overnightShare)
   }
 
   score(session: TradingSession, cell: Cell | undefined, gaps: readonly Gap[]): SessionQuality {
@@ -200,12 +208,10 @@ class Scorer {
   #marketParts(date: string, notes: string[]): { parts: Partial<QualityParts>; night?: Overnight } {
     const place = this.#place.get(date)
     const facts = place === undefined ? undefined : this.#facts[place]
-    const events = this.#events
-    if (place === undefined || !facts || facts.bars === 0 || !events) return { parts: {} }
-    const { thresholds } = this.#options
-    const night = overnight(facts, this.#facts[place - 1], events, thresholds.overnightShare)
+    if (place === undefined || !facts || facts.bars === 0 || !this.#events) return { parts: {} }
+    const night = this.#night(facts, place)
     noteJumps(facts, night, notes)
-    const volume = this.#volume(facts, place, night?.split)
+    const volume = this.#volume(facts, place)
     if (volume !== null && volume < 1) notes.push('volume far from what is usual at that time of day')
     if (facts.staleBars > 0) notes.push(`${facts.staleBars} bars repeat the one before`)
     return {
@@ -219,12 +225,11 @@ class Scorer {
     }
   }
 
-  #volume(facts: SessionFacts, place: number, split: Split | undefined): number | null {
+  #volume(facts: SessionFacts, place: number): number | null {
     const { historySessions, volumeRatio } = this.#options.thresholds
     const before = this.#facts.slice(Math.max(0, place - historySessions), place)
-    const splits = [...(this.#events?.splits ?? []), ...(split?.source === 'inferred' ? [split] : [])]
     const sharesSince = (date: string): number =>
-      splits.reduce(
+      this.#splits.reduce(
         (shares, one) => (one.date > date && one.date <= facts.date ? (shares * one.to) / one.from : shares),
         1,
       )
