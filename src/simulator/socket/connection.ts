@@ -9,6 +9,8 @@ import { Subscriptions } from './subscriptions.ts'
 const WINDOW_BYTES = 256 * 1024
 /** A client that does not finish its closing handshake is cut after this time. */
 const CLOSE_GRACE_MS = 2000
+/** Close codes of a client that ends on purpose: normal, going away, none given. */
+const GOODBYES: ReadonlySet<number> = new Set([1000, 1001, 1005])
 
 /** One client's socket: what it is, what it wants, and how much of what was sent it has read. */
 export class Connection {
@@ -30,6 +32,7 @@ export class Connection {
   private readonly tcp: Socket
   private held: (Buffer | string)[] = []
   private gone = false
+  private closing = false
   private sentBytes = 0
   private confirmedBytes = 0
   private readonly pings = new Map<string, { readonly bytes: number; readonly resolve: () => void }>()
@@ -104,9 +107,15 @@ export class Connection {
     })
   }
 
+  /** True when `code` ended it because the client said goodbye, of its own accord. */
+  leftBy(code: number): boolean {
+    return GOODBYES.has(code) && !this.closing && !this.gone
+  }
+
   /** Closes with a status and a code. */
   close(code: number, reason?: StatusEvent): void {
     if (!this.open) return
+    this.closing = true
     if (reason) this.tell(reason)
     this.ws.close(code, reason?.status ?? '')
     setTimeout(() => this.ws.terminate(), CLOSE_GRACE_MS).unref()

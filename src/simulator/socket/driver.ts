@@ -25,6 +25,8 @@ export interface DriverOptions {
   readonly connections: ReadonlySet<Connection>
   /** Subscribed connections without which the clock does not start (and, unpaced, not move). */
   readonly subscribers: number
+  /** Subscribers that said goodbye so far: the market goes on without them, while there is another one. */
+  readonly left: () => number
   /** An unpaced clock stops here, ms since the epoch. */
   readonly untilMs: number
   /** Bytes a paced feed keeps for a client that does not read, before it is thrown off. */
@@ -68,7 +70,8 @@ export function createDriver(options: DriverOptions): Driver {
   const ready = (): boolean => {
     if (told) return true
     const subscribed = [...connections].filter(({ open, subscriptions }) => open && !subscriptions.empty)
-    return subscribed.length >= options.subscribers && performance.now() - changedMs >= SETTLE_MS
+    const needed = clock.started ? Math.max(1, options.subscribers - options.left()) : options.subscribers
+    return subscribed.length >= needed && performance.now() - changedMs >= SETTLE_MS
   }
   /** A paced clock waits to be started; an unpaced one also for readers, and it has an end. */
   const mayMove = async (fromMs: number): Promise<void> => {

@@ -40,6 +40,8 @@ export interface HubCounts {
   readonly connections: number
   /** Connections closed with `max_connections`. */
   readonly evicted: number
+  /** Subscribers that said goodbye of their own accord. */
+  readonly left: number
 }
 
 const MOST_CLIENT_BYTES = 8 * 1024 * 1024
@@ -55,6 +57,7 @@ export function openHub(server: Server, options: HubOptions): Hub {
   const connections = new Set<Connection>()
   let accepted = 0
   let evicted = 0
+  let left = 0
 
   const seat = (newcomer: Connection): void => {
     newcomer.seated = true
@@ -78,8 +81,9 @@ export function openHub(server: Server, options: HubOptions): Hub {
       answerMessage(connection, textOf(data), { ...options, place, onFirstSubscription: seat })
       options.onChange()
     })
-    ws.on('close', () => {
+    ws.on('close', (code) => {
       connections.delete(connection)
+      if (connection.leftBy(code) && !connection.subscriptions.empty) left++
       options.onChange()
     })
     // A client that breaks the protocol or goes away is its own affair; `close` follows.
@@ -97,7 +101,7 @@ export function openHub(server: Server, options: HubOptions): Hub {
   })
   return {
     connections,
-    counts: () => ({ connections: accepted, evicted }),
+    counts: () => ({ connections: accepted, evicted, left }),
     close: () => {
       for (const connection of connections) connection.cut()
     },

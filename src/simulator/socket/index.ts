@@ -17,7 +17,7 @@ export { createMarketClock, type MarketClock, type Speed } from './clock.ts'
 export interface SocketOptions {
   /**
    * How fast market time passes: 1 = real time (default); `max` (or 0) = as fast as the readers take it,
-   * and not at all while fewer than `startOnSubscribe` are subscribed.
+   * and not at all while fewer than `startOnSubscribe` are subscribed, apart from those that said goodbye.
    */
   readonly speed?: Speed
   /** Market time before the clock starts, ms since the epoch; default: the real time. */
@@ -95,6 +95,7 @@ export function openSockets(options: SocketOptions, surroundings: Surroundings):
     faults,
     connections: hub.connections,
     subscribers: Number(options.startOnSubscribe ?? !clock.paced),
+    left: () => hub.counts().left,
     untilMs: options.untilMs ?? endOfDay(clock.nowMs()),
     slowConsumerBytes: options.slowConsumerBytes ?? 16 * 1024 * 1024,
   })

@@ -67,6 +67,22 @@ describe('a simulator', () => {
     expect(clockTimes(next.events).at(-1)).toBe('19:59')
   })
 
+  test('goes on at full speed without a subscriber who said goodbye, but not without one who broke off', async () => {
+    const simulator = await simulateDay({ startOnSubscribe: 2 })
+    const polite = await follow(simulator, 'AM.I:SPX', '/indices')
+    const other = await follow(simulator, 'A.SPY')
+    await simulator.marketReached(at(DAY, '04:30'))
+    polite.socket.close()
+    await polite.closed
+    await simulator.marketReached(at(DAY, '05:30'))
+    other.socket.terminate()
+    await other.closed
+    const next = await follow(simulator, 'AM.SPY')
+    await simulator.marketReached(at(DAY, '20:10'))
+    await settled(next)
+    expect(next.events[0]!.e).toBeGreaterThan(other.events.at(-1)!.s)
+  })
+
   test('runs without anybody once it is told to, and ends at midnight', async () => {
     const simulator = await simulateDay()
     expect(simulator.marketNow()).toBe(at(DAY, '04:00'))
