@@ -27,7 +27,7 @@ interface Wanted {
   readonly channels: readonly Channel[]
   readonly symbols: readonly string[]
   readonly series: readonly SeriesId[]
-  /** Session that the simulator plays; default the last finished one. */
+  /** Session to record; default the one under way, or the next one today. The simulator plays the last finished one. */
   readonly date: string | undefined
 }
 

@@ -13,6 +13,8 @@ import { openWebhook } from './webhook.ts'
 /** Time of day in UTC, to the minute. */
 export const timeOfDay = (ms: number): string => `${new Date(ms).toISOString().slice(11, 16)}Z`
 
+const dayAndTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, 10)} ${timeOfDay(ms)}`
+
 /** `10:31Z to 10:36Z (cut)` */
 export function holeText({ fromMs, toMs, cause, channel }: StreamHole): string {
   return `${channel} ${timeOfDay(fromMs)} to ${toMs === undefined ? 'now' : timeOfDay(toMs)} (${cause})`
@@ -49,6 +51,13 @@ export class StreamWatch {
         this.#note(
           `waiting ${formatDuration(waitMs)} for the extended open of ${session.date} at ${timeOfDay(session.extendedOpenMs)}`,
         ),
+      onReplayWaiting: ({ clockMs, session }) => {
+        const clock = `nothing came yet; the feed's clock shows ${dayAndTime(clockMs)}`
+        if (!session) return this.#note(`${clock}, the market is closed: waiting a little for a first event`)
+        const isOpen = clockMs >= session.extendedOpenMs
+        const until = isOpen ? '' : ` to open at ${timeOfDay(session.extendedOpenMs)}`
+        this.#note(`${clock}: waiting for the session of ${session.date}${until}`)
+      },
       onSession: ({ date, extendedCloseMs, earlyClose }) => {
         logger.setBindings({ session: date })
         const early = earlyClose ? ' (early close)' : ''

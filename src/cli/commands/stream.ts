@@ -16,7 +16,7 @@ export function register(program: Command, cli: Cli): void {
   )
     .option(
       '--date <date>',
-      'with --source simulator: the session to play (default: the last finished one)',
+      'session to record (default: the one under way, or the next one today; simulator: the last finished one)',
       day,
     )
     .action(

@@ -82,6 +82,13 @@ export const stream = z.strictObject({
     .describe(
       'With --ignore-hours: quiet after which the vendor is asked whether the session is over, milliseconds.',
     ),
+  replayWaitSeconds: z
+    .number()
+    .min(0)
+    .default(30)
+    .describe(
+      "With --ignore-hours: longest wait for a first event while the vendor's clock shows a closed market, seconds.",
+    ),
   maxContracts: z.int().min(1).default(1000).describe('Most option contracts on one connection.'),
   reconnect: reconnect.prefault({}),
 })

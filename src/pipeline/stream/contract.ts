@@ -40,6 +40,8 @@ export interface StreamTimes {
   readonly reconcileSeconds: number
   /** Replay only: quiet after which the vendor's clock is asked whether the session is over. */
   readonly replayQuietMs: number
+  /** Replay only: longest wait for a first event while the vendor's clock shows a closed market. */
+  readonly replayWaitSeconds: number
 }
 
 export interface StreamOptions {
@@ -51,6 +53,8 @@ export interface StreamOptions {
   readonly symbols: readonly string[]
   /** What is to be recorded: one of each channel's dataset and ticker (options: underlying). */
   readonly series: readonly SeriesId[]
+  /** The session to record; undefined: the one under way, or the next one today. Of a replay the events tell it. */
+  readonly date: string | undefined
   /** True: hours are not enforced, and the events tell the market time. */
   readonly ignoreHours: boolean
   /** The present instant, ms since the epoch. */
@@ -67,6 +71,8 @@ export interface StreamOptions {
 export interface StreamHooks {
   onRecovered?(event: { readonly rows: number; readonly lostBytes: number }): void
   onWaiting?(event: { readonly session: TradingSession; readonly waitMs: number }): void
+  /** A replay to which nothing came yet; `session`: what it waits for, undefined in a closed market. */
+  onReplayWaiting?(event: { readonly clockMs: number; readonly session: TradingSession | undefined }): void
   onSession?(session: TradingSession): void
   onFeed?: LiveFeedEvents
   /** Rows came over the socket, `lagMs` after they happened. */

@@ -20,19 +20,15 @@ export const sessionAt = ({ channels }: Recording, atMs: number): TradingSession
   Number.isFinite(atMs) ? calendarOf(channels[0]!.dataset.calendar).at(atMs) : undefined
 
 /**
- * The market is closed at `atMs`: the last session, if an earlier run died before it could settle it.
- *
- * @param hasRecovered rows of it were found in a journal
+ * Whether something of the finished `session` is known that its recorder could not settle: rows of an earlier run
+ * in the lake or, `hasRecovered`, in a journal.
  */
-export async function sessionLeftOpen(
+export async function isLeftOpen(
   recording: Recording,
   book: SessionBook,
-  atMs: number,
+  { date }: TradingSession,
   hasRecovered: boolean,
-): Promise<TradingSession | undefined> {
-  if (!Number.isFinite(atMs) || sessionAt(recording, atMs)) return undefined
-  const session = calendarOf(recording.channels[0]!.dataset.calendar).lastFinished(atMs)
-  const states = await holdDay(recording, book, session.date)
-  const isKnown = states.some((state) => state === 'pending' || state === 'complete')
-  return isKnown || hasRecovered ? session : undefined
+): Promise<boolean> {
+  const states = await holdDay(recording, book, date)
+  return hasRecovered || states.some((state) => state === 'pending' || state === 'complete')
 }

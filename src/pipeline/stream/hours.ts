@@ -6,17 +6,31 @@ import { newYorkDate } from '../../market/time.ts'
 export type SessionToday =
   { readonly session: TradingSession } | { readonly closed: string; readonly next: TradingSession }
 
-/** The session that is under way at `nowMs`, or begins later on the same day. */
-export function sessionToday(calendar: ExchangeCalendar, nowMs: number): SessionToday {
+/**
+ * The session to record: that of `date`; without a date the one that is under way at `nowMs`, or begins later on
+ * the same day.
+ */
+export function sessionToRecord(calendar: ExchangeCalendar, nowMs: number, date?: string): SessionToday {
+  if (date === undefined) return sessionToday(calendar, nowMs)
+  const session = calendar.on(date)
+  if (session && nowMs < session.extendedCloseMs) return { session }
+  return noSession(calendar, date, calendar.next(newYorkDate(nowMs)))
+}
+
+function sessionToday(calendar: ExchangeCalendar, nowMs: number): SessionToday {
   const current = calendar.at(nowMs)
   if (current) return { session: current }
   const today = newYorkDate(nowMs)
   const session = calendar.on(today)
   if (session && nowMs < session.extendedOpenMs) return { session }
-  const next = calendar.next(today)
-  if (session) return { closed: `the session of ${today} is over`, next }
+  return noSession(calendar, today, calendar.next(today))
+}
+
+/** Why nothing can be recorded of `date`: its session is over, or it never had one. */
+function noSession(calendar: ExchangeCalendar, date: string, next: TradingSession): SessionToday {
+  if (calendar.on(date)) return { closed: `the session of ${date} is over`, next }
   return {
-    closed: `${calendar.name} is closed on ${today}: ${calendar.closedReason(today) ?? 'no session'}`,
+    closed: `${calendar.name} is closed on ${date}: ${calendar.closedReason(date) ?? 'no session'}`,
     next,
   }
 }

@@ -5,7 +5,7 @@ import type { TradingSession } from '../../market/calendar/index.ts'
 import type { LiveFeed } from '../../sources/polygon/socket/feed-contract.ts'
 import { checkTickers } from './check-tickers.ts'
 import type { StreamEnd, StreamOptions, StreamSummary } from './contract.ts'
-import { holdDay, sessionAt, sessionLeftOpen } from './earlier-runs.ts'
+import { holdDay, sessionAt } from './earlier-runs.ts'
 import { Flusher } from './flusher.ts'
 import { HoleBook } from './hole-book.ts'
 import { Intake, type ReceivedRows } from './intake.ts'
@@ -13,9 +13,10 @@ import { keepEvents } from './kept-events.ts'
 import { eventMarketClock, wallMarketClock, type MarketClock } from './market-clock.ts'
 import { Pulse } from './pulse.ts'
 import { recoverJournals, type Recovered } from './recover.ts'
+import { Replay } from './replay.ts'
 import { SessionBook } from './session-book.ts'
 import { Settlement } from './settlement.ts'
-import { LINGER_MS, VendorTime } from './vendor-time.ts'
+import { VendorTime } from './vendor-time.ts'
 
 /** How often the run looks whether something is due. */
 const LOOK_MS = 100
@@ -37,6 +38,8 @@ export class LiveRun {
   #feed: LiveFeed | undefined
   #intake: Intake | undefined
   #failure: Error | undefined
+  /** Why there was nothing to record. */
+  #closedReason: string | undefined
   #firstFlush = true
 
   constructor(options: StreamOptions, journal: Journal) {
@@ -71,7 +74,7 @@ export class LiveRun {
 
   /** Records `session`; undefined: the one that the events tell. */
   async record(session: TradingSession | undefined): Promise<StreamSummary> {
-    const { vendor, immediate, ignoreHours } = this.#options
+    const { vendor, immediate } = this.#options
     await checkTickers(this.#options)
     await this.#vendorTime.ask()
     if (session) await this.#begin(session, this.#clock.nowMs())
@@ -82,13 +85,13 @@ export class LiveRun {
     const receiving = intake.run().catch((error: unknown) => {
       this.#failure = error instanceof Error ? error : new Error(messageOf(error))
     })
-    const end = await this.#watch(ignoreHours)
+    const end = await this.#watch()
     this.#holes.noteEnding()
     await this.#feed.close()
     await receiving
     throwIfAborted(immediate)
     this.#holes.finish()
-    return await this.finish(this.#failure ? 'failed' : end, undefined)
+    return await this.finish(this.#failure ? 'failed' : end, this.#closedReason)
   }
 
   /** Closes what can be closed, settles every session, tells what was done. */
@@ -156,6 +159,7 @@ export class LiveRun {
     for (const ms of eventMs) {
       this.#clock.note(ms + channel.stepMs)
       this.#holes.saw(channel, ms)
+      this.#pulse.saw(this.#clock.nowMs())
     }
     this.#flusher.noteReceived(eventMs.length)
     this.#pulse.received(rows, this.#clock.nowMs())
@@ -192,42 +196,41 @@ export class LiveRun {
   }
 
   /** Looks after everything that goes by time, until the stream is to end. */
-  async #watch(isReplay: boolean): Promise<StreamEnd> {
-    const { graceful, immediate } = this.#options
+  async #watch(): Promise<StreamEnd> {
+    const { graceful, immediate, ignoreHours } = this.#options
+    const replay = ignoreHours ? new Replay(this.#options, this.#book, this.#vendorTime) : undefined
     for (;;) {
       throwIfAborted(immediate)
       if (this.#failure) return 'failed'
       if (graceful.aborted) return 'interrupted'
-      if (isReplay ? await this.#isReplayOver() : await this.#isSessionOver()) return 'session_over'
+      const end = replay ? await this.#endOfReplay(replay) : await this.#endOfSession()
+      if (end) return end
       this.#flushIfDue()
       this.#pulse.look(this.#feed!.stats())
-      this.#checkSilence(isReplay)
+      this.#checkSilence(replay !== undefined)
       this.#holes.repairIfDue(immediate)
       await sleep(LOOK_MS, AbortSignal.any([graceful, immediate])).catch(() => undefined)
     }
   }
 
-  async #isSessionOver(): Promise<boolean> {
-    return await this.#vendorTime.confirmsEnd(this.#session!, () => this.#clock.nowMs())
+  async #endOfSession(): Promise<StreamEnd | undefined> {
+    const isOver = await this.#vendorTime.confirmsEnd(this.#session!, () => this.#clock.nowMs())
+    return isOver ? 'session_over' : undefined
   }
 
-  /** After a quiet while the vendor's clock tells whether more is to come. */
-  async #isReplayOver(): Promise<boolean> {
-    const quietMs = this.#options.times.replayQuietMs
-    const isQuiet = performance.now() - this.#intake!.lastTickMs >= quietMs
-    if (!isQuiet || this.#vendorTime.sinceAskedMs < quietMs) return false
-    await this.#vendorTime.ask()
+  async #endOfReplay(replay: Replay): Promise<StreamEnd | undefined> {
+    const state = await replay.look({
+      session: this.#session,
+      quietMs: performance.now() - this.#intake!.lastTickMs,
+      isConnected: this.#feed!.stats().connected,
+      hasRecovered: (this.#recovered?.rows ?? 0) > 0,
+    })
     const { newestMs } = this.#vendorTime
+    if (state.kind === 'found') this.#beginAt(state.session, newestMs)
+    if (state.kind === 'closed') this.#closedReason = state.reason
     if (this.#session) this.#clock.note(newestMs)
-    else await this.#takeLeftOpen()
-    return this.#session !== undefined && newestMs >= this.#session.extendedCloseMs + LINGER_MS
-  }
-
-  async #takeLeftOpen(): Promise<void> {
-    const { newestMs } = this.#vendorTime
-    const hasRecovered = (this.#recovered?.rows ?? 0) > 0
-    const session = await sessionLeftOpen(this.#options, this.#book, newestMs, hasRecovered)
-    if (session) this.#beginAt(session, newestMs)
+    if (state.kind === 'closed') return 'closed'
+    return state.kind === 'over' || state.kind === 'found' ? 'session_over' : undefined
   }
 
   #flushIfDue(): void {

@@ -14,6 +14,8 @@ export class Pulse {
   #beatTickMs = performance.now()
   #session: TradingSession | undefined
   #stall: StallWatch | undefined
+  /** True once regular hours have begun: only then data is missed. */
+  #isExpected = false
 
   constructor(options: StreamOptions, journal: Journal) {
     this.#options = options
@@ -23,6 +25,7 @@ export class Pulse {
   /** Recording of `session` begins at market time `nowMs`. */
   begin(session: TradingSession, nowMs: number): void {
     this.#session = session
+    this.#isExpected = nowMs >= session.openMs
     this.#stall = new StallWatch(this.#options.times.stallMinutes * MS_PER_MINUTE, nowMs)
   }
 
@@ -36,6 +39,11 @@ export class Pulse {
       this.#beats.received(1, lagMs)
     }
     this.#options.hooks?.onReceived?.({ rows: eventMs.length, lagMs })
+  }
+
+  /** An event came at market time `nowMs`. Of a replay the jump of the time before it may be the stall. */
+  saw(nowMs: number): void {
+    this.checkStall(nowMs)
     const quietMs = this.#stall?.received(nowMs)
     if (quietMs !== undefined) this.#alert(`data is back after ${minutes(quietMs)} minutes`, 'info')
   }
@@ -59,6 +67,10 @@ export class Pulse {
   checkStall(nowMs: number): void {
     if (!this.#session) return
     const { openMs, closeMs } = this.#session
+    if (!this.#isExpected && nowMs >= openMs) {
+      this.#isExpected = true
+      this.#stall?.check(openMs, false)
+    }
     const quietMs = this.#stall?.check(nowMs, nowMs >= openMs && nowMs < closeMs)
     if (quietMs !== undefined)
       this.#alert(`no data for ${minutes(quietMs)} minutes of market time`, 'warning')

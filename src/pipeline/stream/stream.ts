@@ -2,7 +2,7 @@ import { journalFolder, openJournal } from '../../lake/journal/index.ts'
 import { messageOf } from '../../core/errors.ts'
 import { calendarOf } from '../../market/calendar/index.ts'
 import type { StreamOptions, StreamSummary } from './contract.ts'
-import { sessionToday, waitForOpen } from './hours.ts'
+import { sessionToRecord, waitForOpen } from './hours.ts'
 import { LiveRun } from './live-run.ts'
 
 /**
@@ -32,9 +32,9 @@ export async function streamSession(options: StreamOptions): Promise<StreamSumma
 }
 
 async function record(run: LiveRun, options: StreamOptions): Promise<StreamSummary> {
-  const { channels, ignoreHours, now, hooks, graceful, immediate } = options
+  const { channels, date, ignoreHours, now, hooks, graceful, immediate } = options
   if (ignoreHours) return await run.record(undefined)
-  const today = sessionToday(calendarOf(channels[0]!.dataset.calendar), now())
+  const today = sessionToRecord(calendarOf(channels[0]!.dataset.calendar), now(), date)
   if ('closed' in today)
     return await run.finish('closed', `${today.closed}; the next session is ${today.next.date}`)
   const { session } = today
