@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { freshFolder } from '../support/cli.ts'
-import { Market } from './stream-world.ts'
+import { openMarket } from './stream-world.ts'
 
 test(
   'a stall in regular hours is told on stderr and at the webhook, whose address is shown nowhere',
@@ -20,7 +20,7 @@ test(
     const file = join(freshFolder(), 'webhook')
     writeFileSync(file, `http://127.0.0.1:${port}/a-secret-path\n`)
     const now = '2025-06-10T14:00:05Z'
-    const market = await Market.open({ start: now, speed: 1 })
+    const market = await openMarket({ start: now, speed: 1 })
     try {
       const { code, stdout, stderr, document } = await market.here('stream --ticker SPY', {
         env: {
@@ -39,7 +39,6 @@ test(
       ])
       expect(stdout + stderr).not.toContain('a-secret-path')
     } finally {
-      await market.close()
       hook.close()
     }
   },
@@ -48,13 +47,9 @@ test(
 test('a webhook file that holds no address is refused before anything is recorded', async () => {
   const file = join(freshFolder(), 'webhook')
   writeFileSync(file, 'not an address')
-  const market = await Market.open()
-  try {
-    const env = { TAPELAKE__STREAM__WEBHOOK_URL_FILE: file }
-    const { code, stderr } = await market.here('stream --ticker SPY', { env })
-    expect(code).toBe(2)
-    expect(stderr).toMatch(/webhookUrlFile: .* does not hold an http/)
-  } finally {
-    await market.close()
-  }
+  const market = await openMarket()
+  const env = { TAPELAKE__STREAM__WEBHOOK_URL_FILE: file }
+  const { code, stderr } = await market.here('stream --ticker SPY', { env })
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/webhookUrlFile: .* does not hold an http/)
 })

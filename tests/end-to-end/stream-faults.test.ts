@@ -1,25 +1,14 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { DATE, Market, type MarketOptions } from './stream-world.ts'
+import { describe, expect, test } from 'vitest'
+import { DATE, openMarket } from './stream-world.ts'
 
 /** The vendor misbehaves; the day is whole all the same. */
-
-const open: Market[] = []
-afterEach(async () => {
-  for (const market of open.splice(0)) await market.close()
-})
-
-async function market(options: MarketOptions = {}): Promise<Market> {
-  const opened = await Market.open(options)
-  open.push(opened)
-  return opened
-}
 
 const REPLAY = 'stream --ticker SPY --ignore-hours'
 const SHORT_KICK = { TAPELAKE__STREAM__RECONNECT__MAX_CONNECTIONS_MS: '80' }
 
 /** Records the day through `faults` and expects it to equal what REST has. */
 async function expectWhole(faults: readonly string[], start = `${DATE}T08:00:00Z`) {
-  const spy = await market({ faults, start, env: SHORT_KICK })
+  const spy = await openMarket({ faults, start, env: SHORT_KICK })
   const run = await spy.here(REPLAY)
   expect(run.document.cells).toMatchObject([{ state: 'complete' }])
   expect(run.document.holes.filter(({ closed }) => closed === null)).toEqual([])
@@ -37,7 +26,7 @@ describe('a key that another process uses', () => {
   })
 
   test('is left alone for a minute, unless told otherwise', async () => {
-    const spy = await market({ faults: ['kick:at=10:30'] })
+    const spy = await openMarket({ faults: ['kick:at=10:30'] })
     const { code, stderr } = await spy.here(REPLAY, {
       env: { TAPELAKE__STREAM__DRAIN_SECONDS: '0' },
       signals: [{ after: /connecting again/, send: 'SIGTERM' }],

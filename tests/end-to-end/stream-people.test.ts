@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { freshFolder, runHere } from '../support/cli.ts'
-import { DATE, Market } from './stream-world.ts'
+import { DATE, openMarket } from './stream-world.ts'
 
 const QUICK = { TAPELAKE_NOW: '2025-07-07T02:00:00Z', TAPELAKE__STREAM__REPLAY_QUIET_MS: '150' }
 
@@ -17,49 +17,41 @@ test('without a key the simulator plays the last finished session, and the table
 })
 
 test('holes, reconnects and oddities are told to people too', async () => {
-  const market = await Market.open({
+  const market = await openMarket({
     start: '2025-06-10T14:00:30Z',
     faults: ['cut:at=10:30,for=300', 'unknown-events:at=11:00,first=1', 'corrupt-frames:at=12:00,first=1'],
   })
-  try {
-    const words = ['stream', '--ticker', 'SPY', '--ignore-hours', '--data-dir', market.place.dataDir]
-    const { code, stdout, stderr } = await runHere(words, { env: market.place.env })
-    expect(code).toBe(0)
-    expect(stderr).toMatch(/disconnected: cut[^]*connected again/)
-    expect(stdout).toMatch(/1 reconnect, \d+ calls; 1 unknown event kept, 1 broken event kept/)
-    expect(stdout).toMatch(/hole AM 08:00Z to 14:0\dZ \(start\): closed, \d+ rows from REST/)
-    expect(stdout).toMatch(/hole AM 14:\d\dZ to 14:3\dZ \(cut\): closed/)
-  } finally {
-    await market.close()
-  }
+  const words = ['stream', '--ticker', 'SPY', '--ignore-hours', '--data-dir', market.place.dataDir]
+  const { code, stdout, stderr } = await runHere(words, { env: market.place.env })
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/disconnected: cut[^]*connected again/)
+  expect(stdout).toMatch(/1 reconnect, \d+ calls; 1 unknown event kept, 1 broken event kept/)
+  expect(stdout).toMatch(/hole AM 08:00Z to 14:0\dZ \(start\): closed, \d+ rows from REST/)
+  expect(stdout).toMatch(/hole AM 14:\d\dZ to 14:3\dZ \(cut\): closed/)
 })
 
 test('option contracts are recorded in one series, and a day without any is no failure', async () => {
-  const market = await Market.open({ start: '2025-06-10T13:25:00Z' })
-  try {
-    const { dataDir, env } = market.place
-    const before = { ...env, TAPELAKE_NOW: '2025-06-10T13:25:00Z' }
-    const found = ['discover', '--date', DATE, '--strike-range', '0.003', '--data-dir', dataDir]
-    expect((await runHere(found, { env: before })).code).toBe(0)
-    const { code, document } = await market.here(`stream-options --date ${DATE} --ignore-hours`)
-    expect(document.cells).toMatchObject([{ dataset: 'option_bars_1m', ticker: 'SPY', state: 'complete' }])
-    expect(code).toBe(0)
-    const none = [
-      'discover',
-      '--date',
-      DATE,
-      '--strike-range',
-      '0',
-      '--underlying',
-      'KO',
-      '--data-dir',
-      dataDir,
-    ]
-    await runHere(none, { env: before })
-    const empty = await market.here(`stream-options --date ${DATE} --underlying KO --ignore-hours`)
-    expect(empty.code).toBe(0)
-    expect(empty.document.reason).toMatch(/no contracts of KO on 2025-06-10/)
-  } finally {
-    await market.close()
-  }
+  const market = await openMarket({ start: '2025-06-10T13:25:00Z' })
+  const { dataDir, env } = market.place
+  const before = { ...env, TAPELAKE_NOW: '2025-06-10T13:25:00Z' }
+  const found = ['discover', '--date', DATE, '--strike-range', '0.003', '--data-dir', dataDir]
+  expect((await runHere(found, { env: before })).code).toBe(0)
+  const { code, document } = await market.here(`stream-options --date ${DATE} --ignore-hours`)
+  expect(document.cells).toMatchObject([{ dataset: 'option_bars_1m', ticker: 'SPY', state: 'complete' }])
+  expect(code).toBe(0)
+  const none = [
+    'discover',
+    '--date',
+    DATE,
+    '--strike-range',
+    '0',
+    '--underlying',
+    'KO',
+    '--data-dir',
+    dataDir,
+  ]
+  await runHere(none, { env: before })
+  const empty = await market.here(`stream-options --date ${DATE} --underlying KO --ignore-hours`)
+  expect(empty.code).toBe(0)
+  expect(empty.document.reason).toMatch(/no contracts of KO on 2025-06-10/)
 })

@@ -1,3 +1,4 @@
+import { afterEach } from 'vitest'
 import {
   startSimulator,
   parseFault,
@@ -108,6 +109,71 @@ export class Market {
   }
 }
 
+const open: Market[] = []
+afterEach(async () => {
+  for (const market of open.splice(0)) await market.close()
+})
+
+/** A market that is closed after the test. */
+export async function openMarket(options: MarketOptions = {}): Promise<Market> {
+  const market = await Market.open(options)
+  open.push(market)
+  return market
+}
+
+interface Bar {
+  readonly t: number
+  readonly o: number
+  readonly h: number
+  readonly l: number
+  readonly c: number
+  readonly v: number
+  readonly vw?: number
+  readonly n?: number
+}
+
+/** What is known of one minute, as text: ticker, start, open, high, low, close, volume, vwap, trades. */
+const barText = (ticker: string, startMs: number, values: readonly (number | undefined)[]): string =>
+  [ticker, new Date(startMs).toISOString(), ...values.map((value) => String(value ?? null))].join(' ')
+
+/** Minute bars of `date` as the simulator's REST API has them, read without a line of the recorder's code. */
+export async function restBars(
+  { simulator }: Market,
+  tickers: readonly string[],
+  date = DATE,
+): Promise<string[]> {
+  const lines: string[] = []
+  for (const ticker of tickers) {
+    const path = `/v2/aggs/ticker/${ticker}/range/1/minute/${date}/${date}?adjusted=false&limit=50000`
+    const answer = await fetch(simulator.url + path, { headers: { authorization: 'Bearer a-key-for-tests' } })
+    const { results = [] } = (await answer.json()) as { results?: Bar[] }
+    for (const { t, o, h, l, c, v, vw, n } of results) lines.push(barText(ticker, t, [o, h, l, c, v, vw, n]))
+  }
+  return lines.sort()
+}
+
+/** What of a bar in the lake is compared; a whole number comes as text. */
+type LakeRow = Readonly<Record<'ticker' | 'timestamp', string>> &
+  Readonly<Record<'open' | 'high' | 'low' | 'close' | 'volume' | 'vwap' | 'trade_count', number>>
+
+/** Minute bars in the lake, as a reader that is not ours sees them; one line each, like {@link restBars}. */
+export async function lakeBars(place: Place, dataset = 'equity_bars_1m'): Promise<string[]> {
+  const rows = (await place.rows(dataset)).map((line) => JSON.parse(line) as LakeRow)
+  return rows
+    .map(({ ticker, timestamp, open, high, low, close, volume, vwap, trade_count: trades }) =>
+      barText(ticker, Date.parse(timestamp), [open, high, low, close, volume, vwap, trades]),
+    )
+    .sort()
+}
+
+/** Discovers about 200 contracts of SPY at `place` for {@link DATE}; returns their symbols. */
+export async function discoverContracts(place: Place, strikeRange = '0.085'): Promise<string[]> {
+  const env = { TAPELAKE_NOW: '2025-06-10T13:00:00Z' }
+  const { stdout } = await place.run(`discover --date ${DATE} --strike-range ${strikeRange} --json`, { env })
+  const { contracts } = JSON.parse(stdout) as { contracts: { contract: string }[] }
+  return contracts.map(({ contract }) => contract)
+}
+
 /** Short waits, so that a session of seconds is not spent waiting. */
 function placeFor({ url, wsUrl }: Simulator, env: Readonly<Record<string, string>> = {}): Place {
   return new Place(
@@ -116,6 +182,7 @@ function placeFor({ url, wsUrl }: Simulator, env: Readonly<Record<string, string
       TAPELAKE_NOW: '2025-12-12T02:00:00Z',
       POLYGON_WS_URL: wsUrl,
       TAPELAKE__STREAM__REPLAY_QUIET_MS: '150',
+      TAPELAKE__STREAM__REPLAY_WAIT_SECONDS: '1',
       TAPELAKE__STREAM__REPAIR_DELAY_MS: '50',
       TAPELAKE__STREAM__RECONNECT__BASE_MS: '20',
       TAPELAKE__STREAM__RECONNECT__MAX_MS: '40',

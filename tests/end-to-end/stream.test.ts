@@ -1,22 +1,11 @@
-import { afterEach, describe, expect, test } from 'vitest'
-import { DATE, Market, type MarketOptions } from './stream-world.ts'
-
-const open: Market[] = []
-afterEach(async () => {
-  for (const market of open.splice(0)) await market.close()
-})
-
-async function market(options: MarketOptions = {}): Promise<Market> {
-  const opened = await Market.open(options)
-  open.push(opened)
-  return opened
-}
+import { describe, expect, test } from 'vitest'
+import { DATE, openMarket } from './stream-world.ts'
 
 const STREAM = 'stream --ticker SPY --ignore-hours'
 
 describe('a whole session', () => {
   test('is in the lake as REST has it, row for row', async () => {
-    const spy = await market()
+    const spy = await openMarket()
     const { code, document, stderr } = await spy.run(STREAM)
     expect(stderr).not.toContain('rror')
     expect(code).toBe(0)
@@ -32,7 +21,7 @@ describe('a whole session', () => {
     ['a clean close', 'close:at=11:00,for=120', 'clean_close'],
     ['silence on an open connection', 'silence:at=13:00,for=600', 'quiet'],
   ])('is whole after %s, and the hole is named and closed', async (_name, fault, cause) => {
-    const spy = await market({ faults: [fault] })
+    const spy = await openMarket({ faults: [fault] })
     const { code, document } = await spy.run(STREAM)
     expect(document.holes.map((hole) => hole.cause)).toContain(cause)
     expect(document.holes.every(({ closed }) => closed !== null)).toBe(true)
