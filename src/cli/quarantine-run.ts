@@ -2,6 +2,7 @@ import { EXIT, type ExitCode } from '../core/errors.ts'
 import { automaticFolder, backUpFirst } from '../lake/backup/backup.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
+import { liveEntries } from '../lake/kept-events.ts'
 import { dataPaths } from '../lake/layout.ts'
 import { quarantineEntries, quarantineEntry, type QuarantineEntry } from '../lake/quarantine-entries.ts'
 import type { QuarantinedRow } from '../lake/quarantine.ts'
@@ -9,6 +10,15 @@ import { dropEntry, releaseEntry, type QuarantineOptions } from '../pipeline/qua
 import { confirm } from './confirm.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
+import {
+  describedLive,
+  dropLive,
+  exactJson,
+  liveEntry,
+  releasesNoEvent,
+  showLive,
+  type ChangeFlags,
+} from './quarantine-live.ts'
 import { seriesFilter, type SeriesFlags } from './series-flags.ts'
 
 /** Rows shown to people; --json shows them all. */
@@ -23,6 +33,12 @@ export async function list({ config, out, flags }: RunContext, only: SeriesFlags
     entries.push(described(entry))
     rows.push([id, dataset, ticker, session, formatNumber(count), rule, reason])
   }
+  const isWhole = only.dataset === undefined && only.ticker === undefined
+  for (const entry of isWhole ? await liveEntries(config.dataDir) : []) {
+    const { id, dataset, ticker, session, rule, reason, rows: count } = describedLive(entry)
+    entries.push(describedLive(entry))
+    rows.push([id, dataset, ticker, session, formatNumber(count), rule, reason])
+  }
   if (flags.json)
     return out.json('tapelake.quarantine', 1, { dataDir: config.dataDir, count: entries.length, entries })
   if (rows.length === 0) return out.note('Nothing is in quarantine.')
@@ -32,7 +48,10 @@ export async function list({ config, out, flags }: RunContext, only: SeriesFlags
 }
 
 /** `quarantine show` */
-export async function show({ config, out, flags }: RunContext, _: object, id: string): Promise<void> {
+export async function show(context: RunContext, _: object, id: string): Promise<void> {
+  const { config, out, flags } = context
+  const live = await liveEntry(config.dataDir, id)
+  if (live) return showLive(context, live)
   const entry = await quarantineEntry(config.dataDir, id)
   const { rows } = entry
   if (flags.json) {
@@ -58,23 +77,13 @@ function detailed({ row: values, sent, ...story }: QuarantinedRow): object {
   return { ...story, raw: sent === undefined ? values : exactJson(sent), values, sent: sent ?? null }
 }
 
-/** JSON with integers that a double does not hold as strings of their digits. */
-function exactJson(text: string): unknown {
-  const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
-  const isInexact = (word: string): boolean => /^-?\d+$/.test(word) && !Number.isSafeInteger(Number(word))
-  return JSON.parse(text.replace(token, (word) => (isInexact(word) ? `"${word}"` : word))) as unknown
-}
-
-interface ChangeFlags {
-  readonly wait?: number
-}
-
 /** `quarantine release` */
 export async function release(
   context: RunContext,
   flags: ChangeFlags & { readonly force?: boolean },
   id: string,
 ): Promise<void> {
+  if (await liveEntry(context.config.dataDir, id)) throw releasesNoEvent(id)
   const entry = await quarantineEntry(context.config.dataDir, id)
   const rows = await withOptions(context, flags, (options) =>
     releaseEntry(id, { ...options, force: flags.force ?? false }),
@@ -89,6 +98,8 @@ export async function drop(
   id: string,
 ): Promise<ExitCode | undefined> {
   const { config, signals, out } = context
+  const live = await liveEntry(config.dataDir, id)
+  if (live) return await dropLive(context, flags, live)
   const entry = await quarantineEntry(config.dataDir, id)
   const { dataset, ticker, rule, session } = described(entry)
   const what = `${plural(entry.rows.length, 'row')} of ${dataset} ${ticker} ${session} (${rule})`

@@ -2,6 +2,8 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { envelope, invalid, minuteBars, startBarVendor, type BarRequest } from '../support/bar-vendor.ts'
+import { keepEvents } from '../../src/pipeline/stream/kept-events.ts'
+import { createFrameParser } from '../../src/sources/polygon/socket/frame-parser.ts'
 import { freshFolder, runCliJson, runHere } from '../support/cli.ts'
 import { interceptOperations } from '../support/crash/operations.js'
 import { expectVerified } from '../support/crash/witness.ts'
@@ -235,5 +237,46 @@ describe('quarantine drop', () => {
     const { document: status } = await runCliJson(['status', '--data-dir', root], { here: true, env })
     expect(status['series']).toMatchObject([{ quarantined: 2 }])
     await expectVerified(root)
+  })
+})
+
+describe('live events that became no row', () => {
+  test('are listed and shown as they came, never released, and dropped', async () => {
+    const root = freshFolder()
+    const at = { source: 'simulator', request: 'live stocks' }
+    const parser = createFrameParser(at)
+    const when = Date.parse('2025-06-02T14:00:00Z')
+    const events = [`{"ev":"LULD","sym":"SPY","n":${HUGE}}`, '{"ev":"LULD","sym":"QQQ"}', '[1']
+    for (const text of events) parser.add(Buffer.from(text), when)
+    const { unknown, malformed } = parser.take()
+    await keepEvents(root, 'stocks', [...unknown, ...malformed])
+
+    const { document } = await ask(root, 'list')
+    const [broken, strange] = document['entries'] as Entry[]
+    expect(document['entries']).toMatchObject([
+      { dataset: 'live', ticker: 'stocks', session: '2025-06-02', rule: 'malformed_event', rows: 1 },
+      { rule: 'unknown_event', rows: 2, reason: 'no dataset holds LULD events of this kind' },
+    ])
+    expect((await ask(root, 'show', strange!.id)).document['entries']).toMatchObject([
+      { raw: { ev: 'LULD', sym: 'SPY', n: HUGE }, sent: events[0] },
+      { raw: { sym: 'QQQ' } },
+    ])
+    expect((await ask(root, 'show', broken!.id)).document['entries']).toMatchObject([
+      { raw: '[1', sent: '[1' },
+    ])
+    const people = await runHere(['quarantine', 'show', broken!.id, '--data-dir', root], { env })
+    expect(people.stdout).toContain('broken frame')
+    const refused = await runHere(['quarantine', 'release', broken!.id, '--force', '--data-dir', root], {
+      env,
+    })
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect((await ask(root, 'drop', broken!.id, '--yes')).document).toMatchObject({
+      rows: 1,
+      dataset: 'live',
+    })
+    expect(await entriesOf(root)).toMatchObject([{ id: strange!.id }])
+    const asked = await runHere(['quarantine', 'drop', strange!.id, '--data-dir', root], { env })
+    expect(asked.code).not.toBe(0)
+    expect(await entriesOf(root)).toHaveLength(1)
   })
 })

@@ -9,7 +9,7 @@ import { viewSeries } from '../../lake/series-store.ts'
 import type { SegmentSettings } from '../../lake/stage-segment.ts'
 import { claimProvenance } from '../../lake/stamp.ts'
 import type { Provenance } from '../../sources/history.ts'
-import { sharesKeys } from './channels.ts'
+import { liveIdentity } from './channels.ts'
 import type { LiveSeries } from './live-series.ts'
 
 /** The lake that a stream records into. */
@@ -108,12 +108,13 @@ export async function commitCell(
   }
 }
 
-/** Rows of a complete cell that it lacks. Where live rows have other keys than final ones, nothing can be told. */
+/** Rows of a complete cell that it lacks. */
 async function commitLate(lake: StreamLake, series: LiveSeries, writer: SeriesWriter): Promise<void> {
-  const rows = series.isChanged && sharesKeys(series.id.dataset) ? series.rows() : undefined
+  const rows = series.isChanged ? series.rows() : undefined
   if (!rows) return
   const origin = originOf(lake, series)
-  const late = await mergeLate(writer, series.date, { ...rows, origin }, { ...lake, nowMs: lake.now() })
+  const how = { lateDays: lake.lateDays, nowMs: lake.now(), identity: liveIdentity(series.id.dataset) }
+  const late = await mergeLate(writer, series.date, { ...rows, origin }, how)
   series.late = {
     merged: series.late.merged + late.merged,
     quarantined: series.late.quarantined + late.quarantined,

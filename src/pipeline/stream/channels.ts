@@ -22,21 +22,29 @@ export interface Channel {
    * share a key. REST then replaces the session as a whole.
    */
   readonly sharesKeys: boolean
+  /** Of ticks: columns that tell an event from the others of its millisecond, live and in the final rows alike. */
+  readonly identity?: readonly string[]
 }
 
 const STOCKS: Readonly<Record<ChannelName, Channel>> = {
   AM: { name: 'AM', dataset: equityBars1m, stepMs: 60_000, sharesKeys: true },
   A: { name: 'A', dataset: equityBars1s, stepMs: 1000, sharesKeys: true },
-  T: { name: 'T', dataset: equityTrades, stepMs: 1000, sharesKeys: false },
-  Q: { name: 'Q', dataset: equityQuotes, stepMs: 1000, sharesKeys: false },
+  T: {
+    name: 'T',
+    dataset: equityTrades,
+    stepMs: 1000,
+    sharesKeys: false,
+    identity: ['sequence_number', 'exchange', 'id'],
+  },
+  Q: { name: 'Q', dataset: equityQuotes, stepMs: 1000, sharesKeys: false, identity: ['sequence_number'] },
 }
 const OPTIONS: Readonly<Partial<Record<ChannelName, Channel>>> = {
   AM: { name: 'AM', dataset: optionBars1m, stepMs: 60_000, sharesKeys: true },
 }
 
-/** Whether live rows of `dataset` and their final rows have the same keys. */
-export const sharesKeys = (dataset: DatasetDefinition): boolean =>
-  Object.values(STOCKS).every((channel) => channel.dataset !== dataset || channel.sharesKeys)
+/** Columns by which a live row of `dataset` is found among final rows, where that is not its key. */
+export const liveIdentity = (dataset: DatasetDefinition): readonly string[] | undefined =>
+  Object.values(STOCKS).find((channel) => channel.dataset === dataset)?.identity
 
 /** @throws {UsageError} for a channel that is not recorded of this cluster */
 export function channelOf(name: ChannelName, cluster: LiveCluster): Channel {

@@ -1,4 +1,4 @@
-import { concatBatches, requireColumn, takeRows, type Batch } from '../../core/batch.ts'
+import { concatBatches, requireColumn, takeRows, withoutSentText, type Batch } from '../../core/batch.ts'
 import { dedupLastWins } from '../../core/sort.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import type { QuarantinedRow } from '../../lake/quarantine.ts'
@@ -79,7 +79,7 @@ export class LiveSeries {
     this.received += batch.length
     this.#version++
     this.#note(batch)
-    this.#recent.push(ownStrings(batch))
+    this.#recent.push(withoutSentText(ownStrings(batch)))
     this.#recentRows += batch.length
     if (++this.#loose >= JOIN_AT_BATCHES) this.#join()
     if (this.#recentRows > Math.max(MERGE_AT_ROWS, this.#merged?.length ?? 0)) this.#settle()
@@ -89,7 +89,7 @@ export class LiveSeries {
   addRest(batch: Batch): void {
     this.#version++
     this.#note(batch)
-    this.#rest = this.#merge([this.#rest, batch])
+    this.#rest = this.#merge([this.#rest, withoutSentText(batch)])
   }
 
   /** From now on these are the rows of the session, whatever was received. */
@@ -99,7 +99,7 @@ export class LiveSeries {
     this.#note(batch)
     this.#merged = undefined
     this.#forgetRecent()
-    this.#rest = batch
+    this.#rest = withoutSentText(batch)
   }
 
   addRefused(rows: readonly QuarantinedRow[]): void {

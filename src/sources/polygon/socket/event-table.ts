@@ -1,6 +1,6 @@
 import type { Batch, Origin } from '../../../core/batch.ts'
 import type { DatasetDefinition } from '../../../market/dataset.ts'
-import type { JsonCursor } from '../wire/cursor.ts'
+import { JsonCursor } from '../wire/cursor.ts'
 import { toBatch } from '../wire/rows.ts'
 import { RowScanner } from '../wire/scan.ts'
 import type { EventKind } from './event-fields.ts'
@@ -24,6 +24,9 @@ export class EventTable {
   /** Made by the first row. */
   #scanner: RowScanner | undefined
   #receivedMs = new Float64Array(64)
+  /** Where each row stands as it was sent: its frame, and the place of its first byte there. */
+  #frames: Buffer[] = []
+  #starts = new Uint32Array(64)
   /** Rows that were complete when a later frame turned out to be broken. */
   #parts: LiveRows[] = []
 
@@ -43,8 +46,13 @@ export class EventTable {
       const grown = new Float64Array(row * 2)
       grown.set(this.#receivedMs)
       this.#receivedMs = grown
+      const starts = new Uint32Array(row * 2)
+      starts.set(this.#starts)
+      this.#starts = starts
     }
     this.#receivedMs[row] = receivedMs
+    this.#frames[row] = cursor.bytes
+    this.#starts[row] = cursor.pos
     scanner.row(cursor)
   }
 
@@ -69,12 +77,23 @@ export class EventTable {
     const { dataset, mapping } = this.#kind
     const table = { envelope: {}, ...scanner.finish(rows) }
     const { unknownFields, wrongTypes } = table
+    const batch = toBatch(dataset, mapping, { envelope: {}, table }, '', origin)
+    const [frames, starts] = [this.#frames, this.#starts.slice(0, rows)]
+    this.#frames = []
     return {
       dataset,
-      batch: toBatch(dataset, mapping, { envelope: {}, table }, '', origin),
+      batch: { ...batch, sentText: (row) => textAt(frames[row]!, starts[row]!) },
       receivedMs: this.#receivedMs.slice(0, rows),
       unknownFields,
       wrongTypes,
     }
   }
+}
+
+/** The JSON text of the value that begins at `start`. */
+function textAt(frame: Buffer, start: number): string {
+  const cursor = new JsonCursor(frame)
+  cursor.pos = start
+  cursor.skipValue()
+  return frame.toString('utf8', start, cursor.pos)
 }
