@@ -15,6 +15,7 @@ import { live } from './sections/live.ts'
 import { query } from './sections/query.ts'
 import type { Report, Setup, Target } from './sections/section.ts'
 import { startUp } from './sections/start-up.ts'
+import { workers } from './sections/workers.ts'
 import { wholePath } from './sections/whole-path.ts'
 
 /** In the order in which they run; the query section asks the lake that the backfill section left. */
@@ -28,6 +29,7 @@ const SECTIONS: Readonly<Record<string, (setup: Setup) => Promise<Report>>> = {
   live,
   custody,
   trust,
+  workers,
 }
 
 const USAGE = `npm run bench [-- [--smoke] [--rounds N] [--only ${Object.keys(SECTIONS).join('|')}]]`

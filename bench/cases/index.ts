@@ -6,6 +6,7 @@ type Case = (params: never) => Promise<Figures>
 export const CASES: Readonly<Record<string, () => Promise<Case>>> = {
   'prepare-body': async () => (await import('./body.ts')).prepareBody,
   'serve-body': async () => (await import('./body.ts')).serveBodyFile,
+  'serve-replay': async () => (await import('./replay.ts')).serveReplay,
   'tapelake-path': async () => (await import('./tapelake-path.ts')).tapelakePath,
   'path-steps': async () => (await import('./path-steps.ts')).pathSteps,
   'todays-path': async () => (await import('../peers/todays-way.ts')).todaysPath,

@@ -25,11 +25,11 @@ export async function watchingPages({ runs }: { readonly runs: number }): Promis
     const ms = await timed(() => {
       for (let page = 0; page < PAGES; page++) {
         const path = `/v2/aggs/ticker/SPY/range/1/minute/${page}`
-        watch.requested(path, 1)
+        watch.requested(path, 1, 0)
         if (page % 10 === 0) {
           watch.attempted('aggregates', false)
           watch.failed(failures.pop(), path)
-          watch.requested(path, 2)
+          watch.requested(path, 2, 0)
         }
         watch.answered(path, 5_000_000)
         watch.attempted('aggregates', true)

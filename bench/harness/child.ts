@@ -20,6 +20,13 @@ const USAGE_HOOK = `data:text/javascript,${encodeURIComponent(
 /** Arguments for node that make it report its resource usage; see {@link Usage}. */
 export const REPORT_USAGE = ['--import', USAGE_HOOK] as const
 
+/** The same for NODE_OPTIONS: every process writes a file of its own into the folder named by BENCH_USAGE. */
+export const EACH_USAGE = `--import data:text/javascript,${encodeURIComponent(
+  `import { writeFileSync } from 'node:fs'
+   process.on('exit', () => writeFileSync(process.env.BENCH_USAGE + '/' + process.pid + '.json',
+     JSON.stringify({ ...process.resourceUsage(), worker: process.argv[2] === 'worker' })))`,
+)}`
+
 /** What {@link REPORT_USAGE} reports: part of `process.resourceUsage()`. */
 export interface Usage {
   /** Kilobytes. */
@@ -128,6 +135,10 @@ export const serveBody = (path: string): Promise<Served> =>
 /** A flood of trades over WebSockets, from a process of its own; see `cases/live.ts`. */
 export const serveFlood = (params: Params): Promise<Served> =>
   serve(['--import', 'tsx', RUN, '--case', 'serve-flood', JSON.stringify(params)])
+
+/** What `upstream` answers, from memory where it was asked before. */
+export const serveReplay = (upstream: string): Promise<Served> =>
+  serve(['--import', 'tsx', RUN, '--case', 'serve-replay', JSON.stringify({ upstream })])
 
 /** The simulator, in a process of its own. */
 export const serveSimulator = (): Promise<Served> =>

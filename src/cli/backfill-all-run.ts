@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { SETTINGS_NAME } from '../core/config/key-names.ts'
 import { liveSettingsOf, settingsForWorkers } from '../core/config/reload.ts'
 import { AuthenticationError, EXIT, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { registerProcess } from '../lake/process-registry.ts'
 import { isOptionHistory, seriesOf, type BackfillFlags } from './backfill-flags.ts'
@@ -92,7 +93,11 @@ export async function recordAll(
       lockWaitMs: (flags.wait ?? 0) * 1000,
       count,
       start: () => startWorker(context, flags, watch.print),
-      ...{ graceful: signals.graceful, immediate: signals.immediate, hooks: watch.hooks },
+      ...{
+        graceful: signals.graceful,
+        immediate: signals.immediate,
+        hooks: together(watch.hooks, context.telemetry.workerHooks),
+      },
       relay: (tellAll) =>
         context.reloads.follow(() => tellAll({ kind: 'settings', live: liveSettingsOf(settings) })),
       sourceEvents: context.telemetry.sourceEvents,

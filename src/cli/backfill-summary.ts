@@ -43,7 +43,11 @@ export async function printSummary(
         : { error: { message: redactor.text(messageOf(problem)), ...codeOf(problem) } }
     if (problem === undefined || outcomes.length > 0) {
       const { schema = 'tapelake.backfill', fields = {} } = more
-      out.json(schema, 1, { run: context.runId, source: flags.source, ...summary, ...fields, ...error })
+      out.json(schema, 1, {
+        ...{ run: context.runId, source: flags.source, ...summary },
+        limiter: context.telemetry.counters.limiter,
+        ...{ ...fields, ...error },
+      })
     }
   } else await printForPeople(context, outcomes, summary, more.lines)
   warnOfLess(context, summary)

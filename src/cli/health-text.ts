@@ -10,7 +10,8 @@ const SERIES_SHOWN = 30
 
 /** Prints the view for people: the state, the reasons, the parts. */
 export async function printHealth({ out, config, now }: RunContext, report: HealthReport): Promise<void> {
-  const { state, findings, lastRuns, workers, streams, breakers, disk, quarantine } = report
+  const { state, findings, lastRuns, workers, streams, breakers, breakersByProcess, disk, quarantine } =
+    report
   const at = new Date(now()).toISOString().slice(0, 19)
   out.line(`${out.style(STYLES[state], state)}  ${config.dataDir}  ${at}Z`)
   for (const { severity, text } of findings) out.line(`  ${out.style(STYLES[severity], '!')} ${text}`)
@@ -29,7 +30,11 @@ export async function printHealth({ out, config, now }: RunContext, report: Heal
     out.line(`${command} of ${shortList(tickers)} (${run}): ${streamText(live)}`)
   for (const { pid, command, state: what, ticker, since } of workers)
     out.line(`process ${pid}: ${command} ${what}${ticker ? ` ${ticker}` : ''} since ${since}`)
-  for (const [endpoint, how] of Object.entries(breakers)) out.line(`breaker ${endpoint}: ${how}`)
+  for (const [endpoint, how] of Object.entries(breakers)) {
+    const whose = breakersByProcess.filter((one) => one.endpoint === endpoint)
+    const pids = whose.map(({ pid, state: its }) => `${its} in process ${pid}`)
+    out.line(`breaker ${endpoint}: ${how}${pids.length > 0 ? ` (${pids.join(', ')})` : ''}`)
+  }
   out.line(`disk: ${disk.freeMb === null ? '?' : formatNumber(disk.freeMb)} MiB free`)
   const refused = `${plural(quarantine.rows, 'row')} of ${plural(quarantine.sessions, 'session')}`
   if (quarantine.rows > 0) out.line(`quarantine: ${refused} (${shortList(quarantine.series)})`)

@@ -1,7 +1,10 @@
 import { hostname } from 'node:os'
 import { categoryOf, EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
 import { processStart } from '../lake/process-identity.ts'
-import { RUN_VERSION, type RunRecord, type RunState } from '../lake/run-record.ts'
+import type { LoadedConfig } from '../core/config/index.ts'
+import { RUN_VERSION, type RunLeft, type RunRecord, type RunState } from '../lake/run-record.ts'
+import type { RunCounters } from '../monitor/run-counters.ts'
+import type { BudgetView } from '../pipeline/budget.ts'
 import type { Terminal } from './output.ts'
 
 /** The record of a run that begins now in this process and has done nothing yet. */
@@ -20,9 +23,51 @@ export async function newRecord(
     tickers: [...new Set(tickers)],
     follows: [],
     ...{ rows: 0, rowsFetched: 0, rowsStreamed: 0, bytesFetched: 0, calls: 0, retries: 0 },
-    ...{ quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
+    limiter: { averageWaitMs: 0, longestWaitMs: 0 },
+    ...{ crashes: 0, quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
     ...{ left: [], leftSessions: 0, steps: [], live: {} },
   }
+}
+
+/** Stretches that a run left undone and that its record names. */
+const LEFT_KEPT = 50
+
+/** `record` with what the run has done so far. */
+export function filledRecord(
+  record: RunRecord,
+  counters: RunCounters,
+  {
+    left,
+    ...parts
+  }: Pick<RunRecord, 'follows' | 'live'> & {
+    readonly left: readonly RunLeft[]
+    readonly steps: RunRecord['steps']
+  },
+): RunRecord {
+  const { calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates } = counters
+  const nowMs = Date.now()
+  return {
+    ...{ ...record, ...parts },
+    updatedAt: new Date(nowMs).toISOString(),
+    durationMs: Math.max(0, nowMs - Date.parse(record.startedAt)),
+    ...{ calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates },
+    ...{ sessions: { ...counters.sessions }, errors: { ...counters.errors }, limiter: counters.limiter },
+    crashes: counters.crashes,
+    failures: [...counters.failures],
+    left: left.slice(0, LEFT_KEPT),
+    leftSessions: left.reduce((sum, { sessions }) => sum + sessions, 0),
+  }
+}
+
+/** The budget of the account, where it has a limit and can be read. */
+export async function limitedBudget({
+  settings,
+  secrets,
+}: Pick<LoadedConfig, 'settings' | 'secrets'>): Promise<BudgetView | undefined> {
+  const { callsPerMinute, callsPerDay } = settings.sources.polygon
+  if (secrets.polygonApiKey === undefined || callsPerMinute + callsPerDay === 0) return undefined
+  const { readBudget } = await import('../pipeline/budget.ts')
+  return await readBudget({ settings, secrets }).catch(() => undefined)
 }
 
 /** What a record says of the `error` that ended its run at `at` (UTC); null: none did. */

@@ -1,4 +1,6 @@
+import { sleep } from '../core/abort.ts'
 import { EXIT, messageOf, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import type { LoadedConfig } from '../core/config/index.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
@@ -8,26 +10,38 @@ import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import type { RunGauges } from '../monitor/metrics.ts'
-import { RunObserver, type ObserverOptions } from '../monitor/observer.ts'
+import { BreakerBoard } from '../monitor/breaker-board.ts'
+import { RunObserver } from '../monitor/observer.ts'
 import type { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import type { BudgetView } from '../pipeline/budget.ts'
 import { settledBy } from '../pipeline/settled.ts'
+import type { BackfillAllHooks } from '../pipeline/workers/backfill-all.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
-import type { BreakerState } from '../sources/polygon/breakers.ts'
 import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
+import { observerOptions } from './observer-options.ts'
 import type { Output, Terminal } from './output.ts'
 import { RunMetrics } from './run-metrics.ts'
-import { countBy, endingOf, newRecord, ratiosOf, stateOf } from './run-record-parts.ts'
+import {
+  countBy,
+  endingOf,
+  filledRecord,
+  limitedBudget,
+  newRecord,
+  ratiosOf,
+  stateOf,
+} from './run-record-parts.ts'
+import { StreamTelemetry } from './stream-telemetry.ts'
 
 /** A run under way writes its record anew this often: who has not written for long, hangs. */
 const WRITE_EVERY_MS = 5000
-/** Stretches that a run left undone and that its record names. */
-const LEFT_KEPT = 50
-/** As the metric shows them. */
-const BREAKER_LEVELS = { closed: 0, half_open: 1, open: 2 } as const
+
+/** How a run ended is worth waiting for: a full disk may be cleared. */
+const LAST_TRIES = 8
+const TRY_AGAIN_MS = 500
+const NEVER = new AbortController().signal
 
 /** What a run is about. */
 export interface RunSubject {
@@ -59,17 +73,14 @@ export class RunTelemetry {
   /** Problems that were logged and go on. */
   #told = new Set<string>()
   readonly #steps: RunStep[] = []
-  readonly #live = new Map<string, () => unknown>()
   readonly #startedMs = Date.now()
   readonly #follows = new Set<string>()
-  readonly #breakers = new Map<string, BreakerState>()
+  readonly #breakers = new BreakerBoard()
+  readonly #stream: StreamTelemetry
+  #streams = false
   #metrics: RunMetrics | undefined
   #budget: BudgetView | undefined
   #lastSuccessMs: number | undefined
-  #queueDepth = 0
-  #lagMs: number | undefined
-  #reconnects = 0
-  #stalled = false
   #left: readonly RunLeft[] = []
   #record: RunRecord | undefined
   #writing: Promise<void> | undefined
@@ -77,31 +88,13 @@ export class RunTelemetry {
 
   constructor(context: TelemetryContext) {
     this.#context = { ...context, logger: context.logger.child({ component: 'monitor' }) }
-    this.#observer = new RunObserver({ ...this.#thresholds(), run: context.runId })
+    this.#observer = new RunObserver(observerOptions(this.#context))
+    this.#stream = new StreamTelemetry(this.#observer.counters)
   }
 
   /** What the run has done so far. */
   get counters(): RunCounters {
     return this.#observer.counters
-  }
-
-  #thresholds(): Pick<ObserverOptions, 'performance' | 'errors'> {
-    const { config, logger } = this.#context
-    const { requestSeconds, commitSeconds, burstErrors, burstSeconds, recoverySeconds, ...performance } =
-      config.settings.performance
-    return {
-      performance: {
-        ...performance,
-        operationSeconds: { request: requestSeconds, commit: commitSeconds },
-      },
-      errors: {
-        ...{ burstErrors, burstMs: burstSeconds * 1000, recoveryMs: recoverySeconds * 1000 },
-        onBurst: ({ category, errors, lastMessage }) =>
-          logger.warn({ category, errors }, `burst of ${category} errors, the last: ${lastMessage}`),
-        onRecovery: ({ category, errors }) =>
-          logger.info({ category, errors }, `burst of ${category} errors is over, there were ${errors}`),
-      },
-    }
   }
 
   /**
@@ -130,15 +123,10 @@ export class RunTelemetry {
     const endedAt = new Date().toISOString()
     const state = stateOf(exitCode)
     this.#record = { ...this.#record, state, exitCode, endedAt, error: endingOf(error, endedAt) }
-    await this.#write(this.#presentClean())
+    await this.#write(this.#presentClean(), LAST_TRIES)
     if (exitCode === EXIT.ok) this.#lastSuccessMs = Date.parse(endedAt)
     if (this.#metrics) await this.#readBudget()
     await this.#metrics?.stop()
-  }
-
-  /** `name` and what `look` gives go into the record whenever it is written: plain data, small. */
-  watch(name: string, look: () => unknown): void {
-    this.#live.set(name, look)
   }
 
   /** What the run left undone. */
@@ -153,7 +141,7 @@ export class RunTelemetry {
 
   /** Counts requests and what comes of them. */
   readonly sourceEvents: SourceEvents = {
-    onCall: ({ path, attempt }) => this.#observer.requested(path, attempt),
+    onCall: ({ path, attempt, waitedMs }) => this.#observer.requested(path, attempt, waitedMs),
     onAnswer: ({ bytes, path, ms }) => {
       this.#observer.answered(path, bytes)
       this.#metrics?.observeRequest(endpointFamily(path), ms)
@@ -166,13 +154,11 @@ export class RunTelemetry {
       this.#observer.attempted(endpointFamily(path), false)
       this.#observer.failed(error, path)
     },
-    onBreaker: ({ endpoint, state, host }) => {
-      this.#breakers.set(endpoint, state)
+    onBreaker: ({ endpoint, state, host, worker }) => {
+      this.#breakers.note(endpoint, worker ?? process.pid, state)
       const level = state === 'open' ? 'warn' : 'info'
-      this.#context.logger[level](
-        { endpoint, host, breaker: state },
-        `circuit breaker of ${endpoint}: ${state}`,
-      )
+      const fields = { endpoint, host, breaker: state, ...(worker !== undefined && { worker }) }
+      this.#context.logger[level](fields, `circuit breaker of ${endpoint}: ${state}`)
     },
   }
 
@@ -193,28 +179,18 @@ export class RunTelemetry {
   }
 
   /** Counts what a stream records. */
-  readonly streamHooks: StreamHooks = {
-    onFlushed: ({ rows, ms }) => this.#observer.committed('stream', rows, ms),
-    onProblem: (what, error) => this.#observer.failed(error, what),
-    onSession: () => this.#watchStream(),
-    onAlert: ({ kind, severity }) => {
-      if (kind === 'stall') this.#stalled = severity === 'warning'
-    },
-    onReceived: ({ rows, lagMs }) => {
-      this.counters.rowsStreamed += rows
-      this.#lagMs = lagMs
-    },
-    onLook: ({ queuedFrames, connections }) => {
-      this.#queueDepth = queuedFrames
-      this.#reconnects = Math.max(0, connections - 1)
-    },
+  get streamHooks(): StreamHooks {
+    return together<StreamHooks>(this.#stream.hooks, {
+      onFlushed: ({ rows, ms }) => this.#observer.committed('stream', rows, ms),
+      onProblem: (what, error) => this.#observer.failed(error, what),
+      onSession: () => void (this.#streams = true),
+    })
   }
 
-  #watchStream(): void {
-    this.watch('stream', () => ({
-      ...{ rows: this.counters.rowsStreamed, lagMs: this.#lagMs ?? null, queueDepth: this.#queueDepth },
-      ...{ reconnects: this.#reconnects, stalled: this.#stalled },
-    }))
+  /** Follows the workers of the run, which end by themselves or before their time. */
+  readonly workerHooks: Pick<BackfillAllHooks, 'onGone' | 'onCrash'> = {
+    onGone: (pid) => this.#breakers.forget(pid),
+    onCrash: () => void this.counters.crashes++,
   }
 
   /** Rows recorded, and rows refused, where nothing else counts them. */
@@ -249,8 +225,8 @@ export class RunTelemetry {
   #gauges(): RunGauges {
     return {
       durationMs: Date.now() - this.#startedMs,
-      ...{ queueDepth: this.#queueDepth, streamLagMs: this.#lagMs, reconnects: this.#reconnects },
-      breakers: Object.fromEntries([...this.#breakers].map(([name, state]) => [name, BREAKER_LEVELS[state]])),
+      ...this.#stream.gauges,
+      breakers: this.#breakers.levels(),
       budgetRemaining: this.#budget?.remaining ?? undefined,
       budgetLimit: this.#budget?.limit,
       lastSuccessMs: this.#lastSuccessMs,
@@ -262,29 +238,14 @@ export class RunTelemetry {
   }
 
   #present(): RunRecord {
-    const { counters } = this
-    const { calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates } =
-      counters
-    const record = this.#record!
-    const nowMs = Date.now()
-    return {
-      ...record,
-      updatedAt: new Date(nowMs).toISOString(),
-      durationMs: Math.max(0, nowMs - Date.parse(record.startedAt)),
-      ...{ calls, retries, rows, rowsFetched, rowsStreamed, bytesFetched, quarantined, duplicates },
-      sessions: { ...counters.sessions },
-      errors: { ...counters.errors },
-      follows: [...this.#follows],
-      failures: [...counters.failures],
-      left: this.#left.slice(0, LEFT_KEPT),
-      leftSessions: this.#left.reduce((sum, { sessions }) => sum + sessions, 0),
-      steps: this.#steps,
+    return filledRecord(this.#record!, this.counters, {
+      ...{ follows: [...this.#follows], left: this.#left, steps: this.#steps },
       live: {
-        breakers: Object.fromEntries(this.#breakers),
+        ...{ breakers: this.#breakers.worst(), breakersByProcess: this.#breakers.troubled() },
         ...this.#observer.view(),
-        ...Object.fromEntries([...this.#live].map(([name, look]) => [name, look()])),
+        ...(this.#streams && { stream: this.#stream.view() }),
       },
-    }
+    })
   }
 
   #presentClean(): RunRecord {
@@ -298,13 +259,8 @@ export class RunTelemetry {
     this.#writing ??= this.#write(this.#presentClean()).finally(() => (this.#writing = undefined))
   }
 
-  /** For the metrics, where the account has a limit. */
   async #readBudget(): Promise<void> {
-    const { settings, secrets } = this.#context.config
-    const { callsPerMinute, callsPerDay } = settings.sources.polygon
-    if (secrets.polygonApiKey === undefined || callsPerMinute + callsPerDay === 0) return
-    const { readBudget } = await import('../pipeline/budget.ts')
-    this.#budget = await readBudget({ settings, secrets }).catch(() => undefined)
+    this.#budget = await limitedBudget(this.#context.config)
   }
 
   /** Each problem once, for as long as it goes on. */
@@ -318,10 +274,17 @@ export class RunTelemetry {
     this.#told = new Set(keys)
   }
 
-  async #write(record: RunRecord): Promise<void> {
+  async #write(record: RunRecord, tries = 1): Promise<void> {
     const { config, logger } = this.#context
-    await writeRun(config.dataDir, record).catch((error: unknown) =>
-      logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`),
-    )
+    try {
+      await writeRun(config.dataDir, record)
+    } catch (error) {
+      if (tries <= 1) {
+        logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`)
+        return
+      }
+      await sleep(TRY_AGAIN_MS, NEVER)
+      await this.#write(record, tries - 1)
+    }
   }
 }

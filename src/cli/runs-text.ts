@@ -39,6 +39,7 @@ export function printRun({ out, flags }: RunContext, run: RunRecord): void {
   out.line(`  tapelake ${run.commandLine.join(' ')}`)
   out.line(`  did: ${didText(run)}`)
   out.line(`  cost: ${costText(run)}`)
+  if (run.crashes > 0) out.line(`  replaced: ${plural(run.crashes, 'worker')} that ended before its time`)
   const errors = Object.entries(run.errors).filter(([, count]) => count > 0)
   if (errors.length > 0) out.line(`  errors: ${errors.map(([name, n]) => `${name} ${n}`).join(', ')}`)
   for (const { name, state, durationMs, detail } of run.steps)
@@ -82,7 +83,9 @@ function didText({ rows, rowsStreamed, quarantined, duplicates, sessions }: RunR
   ].join(', ')
 }
 
-function costText({ calls, retries, rowsFetched, bytesFetched }: RunRecord): string {
+function costText({ calls, retries, rowsFetched, bytesFetched, limiter }: RunRecord): string {
   const again = retries > 0 ? ` (${plural(retries, 'retry', 'retries')})` : ''
-  return `${plural(calls, 'call')}${again}, ${plural(rowsFetched, 'row')}, ${formatBytes(bytesFetched)}`
+  const { averageWaitMs } = limiter
+  const waited = averageWaitMs > 0 ? `, waited ${formatDuration(averageWaitMs)} a call for the budget` : ''
+  return `${plural(calls, 'call')}${again}, ${plural(rowsFetched, 'row')}, ${formatBytes(bytesFetched)}${waited}`
 }

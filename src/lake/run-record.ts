@@ -70,6 +70,12 @@ export const runRecordSchema = z.object({
   /** Requests, retries included, and how many of them were retries. */
   calls: count,
   retries: count,
+  /** What the limit of calls cost: milliseconds that a request stood in line, on average and at most. */
+  limiter: z
+    .object({ averageWaitMs: count, longestWaitMs: count })
+    .default({ averageWaitMs: 0, longestWaitMs: 0 }),
+  /** Worker processes that ended before their time and were replaced. */
+  crashes: count.default(0),
   /** Rows refused. */
   quarantined: count,
   duplicates: count,

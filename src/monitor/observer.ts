@@ -31,9 +31,10 @@ export class RunObserver {
     this.#tick = tick
   }
 
-  /** A request starts. */
-  requested(path: string, attempt: number): void {
+  /** A request starts that has waited `waitedMs` for the budget. */
+  requested(path: string, attempt: number, waitedMs: number): void {
     this.counters.calls++
+    this.counters.countWait(waitedMs)
     if (attempt > 1) this.counters.retries++
     const nowMs = this.#tick()
     this.performance.begin(path, this.#run, 'request', nowMs)

@@ -23,6 +23,9 @@ export class RunCounters {
   /** Requests, retries included. */
   calls = 0
   retries = 0
+  /** Time that requests stood in line for the account's budget, milliseconds, and the longest of it. */
+  waitedMs = 0
+  longestWaitMs = 0
   /** Rows that came from the vendor over REST, and over the socket. */
   rowsFetched = 0
   rowsStreamed = 0
@@ -31,6 +34,8 @@ export class RunCounters {
   /** Rows recorded into the lake. */
   rows = 0
   duplicates = 0
+  /** Worker processes that ended before their time. */
+  crashes = 0
   /** Failed attempts by category, retried ones included; refused rows count under `validation`. */
   readonly errors: Record<ErrorCategory, number>
   /** Sessions that were settled, by state. */
@@ -69,6 +74,18 @@ export class RunCounters {
     this.#failures.push({ at, category, code: codeOf(error), message: messageOf(error) })
     if (this.#failures.length > FAILURES_KEPT) this.#failures = this.#failures.slice(-FAILURES_KEPT)
     return true
+  }
+
+  /** A request has stood in line for `ms`. */
+  countWait(ms: number): void {
+    this.waitedMs += ms
+    this.longestWaitMs = Math.max(this.longestWaitMs, ms)
+  }
+
+  /** What the limit of calls has cost: milliseconds that a request waited on average, and at most. */
+  get limiter(): { readonly averageWaitMs: number; readonly longestWaitMs: number } {
+    const average = this.calls === 0 ? 0 : this.waitedMs / this.calls
+    return { averageWaitMs: Math.round(average), longestWaitMs: Math.round(this.longestWaitMs) }
   }
 
   /** `rows` rows were refused. */

@@ -10,6 +10,7 @@ import { listRuns } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
+import { BreakerBoard } from '../monitor/breaker-board.ts'
 import {
   judgeRuns,
   judgeSeries,
@@ -37,7 +38,10 @@ export interface HealthReport {
   /** Processes at work, and those of their runs that record live. */
   readonly workers: readonly ProcessEntry[]
   readonly streams: readonly RunningRun[]
+  /** The worst state of each endpoint's breaker, in whatever process. */
   readonly breakers: Readonly<Record<string, string>>
+  /** Every breaker that is not closed, and whose it is. */
+  readonly breakersByProcess: readonly TroubledBreaker[]
   /** The newest run of each command. */
   readonly lastRuns: readonly LastRun[]
   readonly freshness: readonly SeriesFacts[]
@@ -47,6 +51,14 @@ export interface HealthReport {
     readonly sessions: number
     readonly series: readonly string[]
   }
+}
+
+/** A circuit breaker of a run under way that keeps requests waiting. */
+export interface TroubledBreaker {
+  readonly run: string
+  readonly pid: number
+  readonly endpoint: string
+  readonly state: string
 }
 
 export interface RunningRun {
@@ -97,12 +109,26 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
     ...{ ...verdict(findings), disk, quarantine, freshness: series },
     workers: await listProcesses(root),
     streams: running.filter(({ command }) => command.startsWith('stream')).map(runningRun),
-    breakers: Object.assign({}, ...running.map(({ live }) => live['breakers'] ?? {})) as Record<
-      string,
-      string
-    >,
+    breakers: worstOf(running),
+    breakersByProcess: running.flatMap(breakersOf),
     lastRuns: lastOfEach(runs),
   }
+}
+
+type ByProcess = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+const breakersOf = ({ id, live }: RunRecord): TroubledBreaker[] =>
+  Object.entries((live['breakersByProcess'] ?? {}) as ByProcess).flatMap(([endpoint, states]) =>
+    Object.entries(states).map(([pid, state]) => ({ run: id, pid: Number(pid), endpoint, state })),
+  )
+
+function worstOf(running: readonly RunRecord[]): Record<string, string> {
+  const board = new BreakerBoard()
+  for (const [i, { live }] of running.entries()) {
+    for (const [endpoint, state] of Object.entries((live['breakers'] ?? {}) as Record<string, string>))
+      board.note(endpoint, i, state)
+  }
+  return board.worst()
 }
 
 const down = (part: string, text: string): HealthFinding => ({ severity: 'down', part, text })
@@ -120,7 +146,7 @@ function emptyReport(minFreeMb: number, findings: readonly HealthFinding[]): Hea
   const quarantine = { rows: 0, sessions: 0, series: [] }
   return {
     ...{ ...verdict(findings), disk: { freeMb: null, minFreeMb }, quarantine },
-    ...{ freshness: [], workers: [], streams: [], breakers: {}, lastRuns: [] },
+    ...{ freshness: [], workers: [], streams: [], breakers: {}, breakersByProcess: [], lastRuns: [] },
   }
 }
 

@@ -110,7 +110,8 @@ describe('doctor, about the vendor', () => {
 
   test('tells what the plan covers', async () => {
     const { code, levels, of } = await doctor([], { POLYGON_API_KEY: KEY, POLYGON_REST_URL: simulator.url })
-    expect(levels).toMatchObject({ vendor: 'ok', clock: 'ok', 'plan:minute_bars': 'ok' })
+    expect(levels).toMatchObject({ vendor: 'ok', clock: 'ok', budget: 'ok', 'plan:minute_bars': 'ok' })
+    expect(of('budget')?.message).toMatch(/^(\d+ of \d+ calls? left|no call limit)/)
     expect(of('plan:minute_bars')?.message).toBe('minute bars: covered by the plan')
     expect(of('plan:trades')?.message).toBe('trades: not covered by the plan')
     expect(code).toBe(0)

@@ -122,15 +122,15 @@ describe('the observer of a run', () => {
       errors: { burstErrors: 3, burstMs: 60_000, recoveryMs: 120_000 },
     })
     const broken = new ServerError('broken')
-    observer.requested('/a', 1)
+    observer.requested('/a', 1, 0)
     observer.failed(broken, '/a')
     observer.failed(broken, '/a')
     observer.attempted('aggregates', false)
-    observer.requested('/a', 2)
+    observer.requested('/a', 2, 0)
     observer.answered('/a', 100_000)
     observer.attempted('aggregates', true)
     observer.committed('SPY', 50, 20)
-    observer.requested('/b', 1)
+    observer.requested('/b', 1, 0)
     nowMs = 70_000
     observer.look()
     const { calls, retries, rows, bytesFetched, errors } = observer.counters

@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 import { AuthenticationError } from '../../core/errors.ts'
-import type { BudgetView } from '../../pipeline/budget.ts'
 import type { Cli } from '../cli.ts'
 import type { RunContext } from '../context.ts'
-import { formatDuration, formatNumber, plural } from '../format.ts'
+import { formatNumber } from '../format.ts'
 import { examples } from '../program-text.ts'
 
 export function register(program: Command, cli: Cli): void {
@@ -26,9 +25,10 @@ async function budget(context: RunContext): Promise<void> {
     })
   }
   const { readBudget } = await import('../../pipeline/budget.ts')
+  const { budgetLines } = await import('../budget-text.ts')
   const view = await readBudget(config)
   if (flags.json) return out.json('tapelake.budget', 1, view)
-  for (const line of linesOf(view)) out.line(line)
+  for (const line of budgetLines(view)) out.line(line)
   if (view.byProcess.length === 0) return
   await out.table(
     ['pid', 'process', 'calls', 'under way', 'waiting', 'priority'],
@@ -37,20 +37,4 @@ async function budget(context: RunContext): Promise<void> {
     ]),
     { right: [0, 2, 3, 4] },
   )
-}
-
-function linesOf({ limit, used, remaining, window, nextInSeconds, pause, day }: BudgetView): string[] {
-  const calls = `${plural(used, 'call')} used in ${window} s`
-  const next = nextInSeconds > 0 ? `; the next can start in ${formatDuration(nextInSeconds * 1000)}` : ''
-  const lines = [
-    remaining === null
-      ? 'no call limit (sources.polygon.callsPerMinute: 0)'
-      : `${formatNumber(remaining)} of ${plural(limit, 'call')} left: ${calls}${next}`,
-  ]
-  if (pause) lines.push(`paused until ${pause.until}: the vendor asked everybody with this key to wait`)
-  if (day) {
-    const left = `${formatNumber(day.remaining)} of ${plural(day.limit, 'call')} left today`
-    lines.push(`${left}; the day's budget renews at ${day.renewsAt}`)
-  }
-  return lines
 }

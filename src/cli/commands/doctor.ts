@@ -74,6 +74,7 @@ async function* examine(
   const vendor = await import('../doctor/vendor.ts')
   const key = vendor.checkKey(config)
   yield key
+  if (key.level === 'ok') yield await vendor.checkBudget(config)
   if (key.level === 'ok' && !offline) yield* await vendor.checkVendor(config, signals.immediate)
 }
 

@@ -64,10 +64,9 @@ async function look(context: RunContext): Promise<ExitCode> {
   return EXIT_OF[report.state]
 }
 
-/** What is left of the account's calls; null where there is no key or no limit. */
+/** What is left of the account's calls; null where there is no key. */
 async function budgetOf({ config }: RunContext): Promise<object | null> {
-  const { callsPerMinute, callsPerDay } = config.settings.sources.polygon
-  if (config.secrets.polygonApiKey === undefined || callsPerMinute + callsPerDay === 0) return null
+  if (config.secrets.polygonApiKey === undefined) return null
   const { readBudget } = await import('../../pipeline/budget.ts')
   return await readBudget(config).catch(() => null)
 }

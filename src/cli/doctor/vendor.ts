@@ -1,9 +1,10 @@
 import { EXIT, isPipelineError, messageOf } from '../../core/errors.ts'
 import { API_KEY_PATH, type LoadedConfig } from '../../core/config/index.ts'
 import { retryPolicySchema } from '../../core/retry.ts'
-import { openBudget } from '../../pipeline/budget.ts'
+import { openBudget, readBudget } from '../../pipeline/budget.ts'
 import type { PolygonSourceOptions } from '../../sources/polygon/index.ts'
 import { probeClock, probePlan, type ProbeName, type ProbeResult } from '../../sources/polygon/probe.ts'
+import { budgetLines } from '../budget-text.ts'
 import { formatDuration } from '../format.ts'
 import { fail, ok, warn, type Check } from './check.ts'
 
@@ -23,6 +24,16 @@ export function checkKey({ secrets, origins }: LoadedConfig): Check {
   if (secrets.polygonApiKey !== undefined) return ok('key', `a key is given by ${origin?.place ?? 'nobody'}`)
   const hint = 'Set POLYGON_API_KEY (or MASSIVE_API_KEY), or work with made-up data: --source simulator.'
   return fail('key', 'no API key', hint, EXIT.auth)
+}
+
+/** What is left of the account's calls, before the vendor is asked anything. */
+export async function checkBudget(config: LoadedConfig): Promise<Check> {
+  const hint = 'Each process keeps the limit by itself then; TAPELAKE_RUNTIME_DIR names another folder.'
+  try {
+    return ok('budget', budgetLines(await readBudget(config)).join('; '))
+  } catch (error) {
+    return warn('budget', messageOf(error), isPipelineError(error) ? (error.hint ?? hint) : hint)
+  }
 }
 
 /** Asks the vendor: does it answer, is the clock right, does the key work, what does the plan cover. */

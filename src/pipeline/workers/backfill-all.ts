@@ -47,7 +47,7 @@ export interface BackfillAllOptions {
 /** What a watcher may want to know. `series` is the place of the series among the plans. */
 export interface BackfillAllHooks extends Pick<
   PoolHooks,
-  'onUnit' | 'onRefused' | 'onCrash' | 'onSetAside' | 'onHung'
+  'onUnit' | 'onRefused' | 'onCrash' | 'onGone' | 'onSetAside' | 'onHung'
 > {
   onCall?(series: number | undefined): void
   onItem?(series: number, item: WorkItem, rows: number): void
@@ -130,8 +130,8 @@ function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readon
   const { plans, hooks, sourceEvents, backfillHooks } = options
   return {
     ...hooks,
-    onEvent: (unit, message) => {
-      replayEvent(sourceEvents, message)
+    onEvent: (unit, message, pid) => {
+      replayEvent(sourceEvents, message, pid)
       if (message.name !== 'onCall') return
       const at = unit && indexOf(plans, unit)
       if (at !== undefined) tallies[at]!.calls++

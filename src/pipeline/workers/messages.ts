@@ -113,12 +113,13 @@ export function relayEvents(send: (message: FromWorker) => void): SourceEvents {
   }
 }
 
-/** Tells `events` what a worker relayed. */
+/** Tells `events` what the worker `pid` relayed. */
 export function replayEvent(
   events: SourceEvents | undefined,
   { name, event }: Extract<FromWorker, { kind: 'event' }>,
+  pid: number,
 ): void {
   const listener = events?.[name] as ((event: object) => void) | undefined
   const error = 'error' in event ? { error: new WorkerError(event.error as WireError) } : {}
-  listener?.({ ...event, ...error })
+  listener?.({ ...event, ...error, ...(name === 'onBreaker' && { worker: pid }) })
 }

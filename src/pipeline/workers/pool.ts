@@ -17,7 +17,7 @@ export interface WorkerHandle {
 export interface PoolHooks {
   /** A worker takes `unit`. */
   onUnit?(pid: number, unit: WorkUnit): void
-  onEvent?(unit: WorkUnit | undefined, event: Extract<FromWorker, { kind: 'event' }>): void
+  onEvent?(unit: WorkUnit | undefined, event: Extract<FromWorker, { kind: 'event' }>, pid: number): void
   onItem?(unit: WorkUnit, item: Extract<FromWorker, { kind: 'item' }>): void
   onSettled?(unit: WorkUnit, states: Readonly<Record<string, CellState>>): void
   onDone?(unit: WorkUnit, result: UnitResult): void
@@ -25,6 +25,8 @@ export interface PoolHooks {
   onRefused?(unit: WorkUnit, error: PipelineError): void
   /** A worker ended that should not have; `waitMs` until the next one starts. */
   onCrash?(crash: { pid: number; how: string; unit: WorkUnit | undefined; waitMs: number }): void
+  /** A worker has ended, whatever the reason. */
+  onGone?(pid: number): void
   onSetAside?(unit: WorkUnit, tries: number, reason: string): void
   /** A worker gave no sign of life and is killed. */
   onHung?(pid: number, unit: WorkUnit | undefined, quietMs: number): void
@@ -150,7 +152,7 @@ class Pool {
     const { unit } = slot
     if (message.kind === 'ready') slot.ready = true
     if (message.kind === 'leaving') slot.leaving = true
-    if (message.kind === 'event') hooks?.onEvent?.(unit, message)
+    if (message.kind === 'event') hooks?.onEvent?.(unit, message, slot.worker.pid)
     if (message.kind === 'failed') this.#giveUp(new WorkerError(message.error))
     if (unit && message.kind === 'item') hooks?.onItem?.(unit, message)
     if (unit && message.kind === 'settled') hooks?.onSettled?.(unit, message.states)
@@ -212,6 +214,7 @@ class Pool {
     const { queue, hooks } = this.#options
     this.#slots.delete(slot)
     const { unit, worker, leaving, ready } = slot
+    hooks?.onGone?.(worker.pid)
     if (unit && (leaving || this.#ending)) queue.giveBack(unit)
     if (leaving) this.#left++
     else if (!this.#ending) {

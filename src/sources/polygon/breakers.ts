@@ -19,6 +19,8 @@ export interface BreakerEvent {
   /** Endpoint family, see endpoints.ts. */
   readonly endpoint: string
   readonly state: BreakerState
+  /** Process whose breaker it is; absent: this one. */
+  readonly worker?: number
 }
 
 export interface BreakerOptions {

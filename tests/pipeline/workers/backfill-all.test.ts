@@ -229,7 +229,7 @@ describe('what happens in a worker', () => {
   test('reaches the watchers of its run with the category of every error', () => {
     const seen: unknown[] = []
     const watcher = { onFailure: (event: { readonly error: unknown }) => void seen.push(event.error) }
-    const relay = relayEvents((message) => replayEvent(watcher, piped(message)))
+    const relay = relayEvents((message) => replayEvent(watcher, piped(message), 1))
     relay.onFailure?.({ path: '/v2', error: new RateLimitError('slow down', { status: 429 }), attempt: 1 })
     relay.onCall?.({ path: '/v2', attempt: 1, waitedMs: 0 })
     expect(seen).toHaveLength(1)
