@@ -1,12 +1,15 @@
+import type { LoadedConfig } from '../core/config/index.ts'
+import type { Logger } from '../core/logger.ts'
 import type { ObserverOptions } from '../monitor/observer.ts'
-import type { TelemetryContext } from './run-telemetry.ts'
+
+interface Observed {
+  readonly config: LoadedConfig
+  readonly logger: Logger
+  readonly runId: string
+}
 
 /** What the observer of a run goes by, as the settings say; bursts of errors are logged once each. */
-export function observerOptions({
-  config,
-  logger,
-  runId,
-}: Pick<TelemetryContext, 'config' | 'logger' | 'runId'>): ObserverOptions {
+export function observerOptions({ config, logger, runId }: Observed): ObserverOptions {
   const { requestSeconds, commitSeconds, burstErrors, burstSeconds, recoverySeconds, ...performance } =
     config.settings.performance
   return {
