@@ -40,12 +40,16 @@ export function failureOf(answer: Answer, path: string, source: string): VendorE
   if (status === 403) return new EntitlementError(message, { ...base, hint: HINTS.entitlement })
   if (status === 404) return new NotFoundError(message, base)
   if (status === 408) return new TimeoutError(message, base)
-  if (status === 429) return new RateLimitError(message, base)
+  if (status === 429) return new RateLimitError(message + waitWords(base), base)
   if (status >= 500) return new ServerError(message, base)
   if (status >= 300 && status < 400)
     return new RequestRefusedError(`${message} (a redirect, not followed)`, { ...base, hint: HINTS.redirect })
   return new RequestRefusedError(message, base)
 }
+
+/** The wait that the vendor asks for, where that is long. */
+const waitWords = ({ retryAfterSeconds = 0 }: VendorErrorDetails): string =>
+  retryAfterSeconds > 60 ? ` (it asks to wait ${Math.ceil(retryAfterSeconds / 60)} min)` : ''
 
 /** What every error about `answer` tells: status, request, the vendor's id of it, the wait asked for. */
 export function detailsOf(answer: Answer, path: string): VendorErrorDetails {

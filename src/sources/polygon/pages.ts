@@ -14,11 +14,14 @@ export interface Paged {
 /** A page may come twice (vendors have sent duplicates); after so many the vendor is going in circles. */
 const REPEATS_BORNE = 3
 
+/** The last page may be empty, and one before it; so many in a row lead nowhere. */
+const EMPTY_BORNE = 10
+
 /**
  * The pages that start at `path`, in order, each fetched when it is asked for and retried by itself.
  *
- * @throws {MalformedError} when `next_url` leads to a page already read, when pages repeat under new cursors, or
- *   when it is no URL
+ * @throws {MalformedError} when `next_url` leads to a page already read, when pages repeat under new cursors or
+ *   come without rows one after the other, or when it is no URL
  * @throws what the fetcher throws
  */
 export async function* followPages<P extends Paged>(
@@ -30,6 +33,7 @@ export async function* followPages<P extends Paged>(
   const visited = new Set<string>()
   const seen = new Set<string>()
   let repeats = 0
+  let empty = 0
   for (let next: string | undefined = path; next !== undefined;) {
     const here: string = next
     throwIfAborted(signal)
@@ -43,8 +47,11 @@ export async function* followPages<P extends Paged>(
       })
     }
     if (fingerprint !== undefined) seen.add(fingerprint)
+    empty = page.fingerprint !== undefined && fingerprint === undefined ? empty + 1 : 0
     yield page
     next = nextPath(fetcher, page.nextUrl, here)
+    if (next !== undefined && empty > EMPTY_BORNE)
+      throw new MalformedError('next_url does not advance: page after page has no rows', { request: here })
     if (next !== undefined && visited.has(next))
       throw new MalformedError(`next_url does not advance: it leads back to ${next}`, { request: here })
   }

@@ -58,6 +58,11 @@ const refused = (status: number, text: object): ScriptedAnswer => ({
 })
 
 describe('an answer that is an error', () => {
+  test('a 429 that asks for a long wait says for how long', async () => {
+    const { error } = await failure([{ status: 429, headers: { 'retry-after': '7200' }, body: '' }])
+    expect(error.message).toMatch(/^polygon answered 429 \(it asks to wait 120 min\)/)
+  })
+
   test.each([
     [400, { error: "The parameter 'to' cannot be a time that occurs before 'from'" }, RequestRefusedError, 1],
     [401, { error: 'Unknown API Key' }, AuthenticationError, 1],

@@ -191,6 +191,13 @@ describe('pages', () => {
     expect(server.requests).toHaveLength(nextUrls.length)
   })
 
+  test('so is one that leads to page after page without rows, each under a new cursor', async () => {
+    const server = await serve((_request, index) => ({ body: { next_url: `/v2/a?cursor=${index}` } }))
+    const reading = rowsOf(sourceAt(server.url), ask('equity_bars_1m'))
+    await expect(reading).rejects.toThrow('next_url does not advance: page after page has no rows')
+    expect(server.requests).toHaveLength(11)
+  })
+
   test('a next_url that leads back to the first page is one too', async () => {
     const server = await serve((request) => page(1, { next_url: request.url }))
     await expect(rowsOf(sourceAt(server.url), ask('equity_bars_1m'))).rejects.toThrow(MalformedError)
