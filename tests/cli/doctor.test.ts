@@ -79,6 +79,7 @@ describe('doctor, about the machine and the configuration', () => {
     })
     expect(levels).toMatchObject({ 'data-dir': 'fail', 'disk-space': 'fail', engine: 'fail' })
     expect(of('data-dir')?.message).toBe(`${file} is a file, not a folder`)
+    expect(of('engine')?.hint).toMatch(/see data-dir/)
     expect(code).toBe(1)
   })
 

@@ -23,16 +23,16 @@ export const fail = (name: string, message: string, hint: string, exitCode: Exit
   ...{ name, level: 'fail', message, hint, exitCode },
 })
 
-/** Runs `look`; whatever it throws is a failure with `hint`. */
+/** Runs `look`; whatever it throws is a failure with `hint`, or with what that makes of it. */
 export async function attempt(
   name: string,
-  hint: string,
+  hint: string | ((error: unknown) => string),
   look: () => Promise<Check> | Check,
 ): Promise<Check> {
   try {
     return await look()
   } catch (error) {
-    return fail(name, messageOf(error), hint, EXIT.failed)
+    return fail(name, messageOf(error), typeof hint === 'string' ? hint : hint(error), EXIT.failed)
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { constantString } from '../../core/batch.ts'
-import { EXIT, isPipelineError, messageOf } from '../../core/errors.ts'
+import { EXIT, isDiskErrno, isPipelineError, messageOf } from '../../core/errors.ts'
 import type { LoadedConfig } from '../../core/config/index.ts'
 import type { Compression, EngineName } from '../../lake/engine.ts'
 import { attempt, fail, ok, type Check } from './check.ts'
@@ -24,11 +24,16 @@ export async function checkLake(dataDir: string): Promise<Check> {
 /** Whether the engine loads and writes a file that can be read back. */
 export function checkEngine({ settings, dataDir }: LoadedConfig): Promise<Check> {
   const { engine: name, compression } = settings.sinks.parquet
-  const hint = 'Install again with optional dependencies (npm ci): the engine comes inside an npm package.'
+  let isBegun = false
+  const hint = (error: unknown): string =>
+    isBegun && !isDiskErrno(error)
+      ? 'Install again with optional dependencies (npm ci): the engine comes inside an npm package.'
+      : 'It can be tried only where files can be written: see data-dir.'
   return attempt('engine', hint, async () => {
-    const rows = await inProbeFolder(await existing(dataDir), (folder) =>
-      writeOneRow(name, compression, folder),
-    )
+    const rows = await inProbeFolder(await existing(dataDir), (folder) => {
+      isBegun = true
+      return writeOneRow(name, compression, folder)
+    })
     if (rows !== 1) throw new Error(`${name} wrote 1 row and found ${rows}`)
     return ok('engine', `${name} writes and reads ${compression} files`)
   })
