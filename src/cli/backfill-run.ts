@@ -50,7 +50,7 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
     onProblem: (text) => context.logger.warn(text),
     drift: driftOf(context),
   })
-  watch.follow(opened)
+  watch.follow(opened, seriesOf(flags).length)
   try {
     return await recordAll(context, flags, opened, watch)
   } finally {

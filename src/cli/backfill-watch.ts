@@ -10,6 +10,36 @@ import type { Progress } from './progress.ts'
 /** Waits shorter than this are not worth a line. */
 const WORTH_A_LINE_MS = 5000
 
+/** Where a run stands. */
+export interface Pace {
+  /** Sessions done, and sessions planned so far. */
+  readonly done: number
+  readonly planned: number
+  /** Calls that the plans made so far ask for. */
+  readonly calls: number
+  /** All series over those that are planned, at least 1. */
+  readonly seriesShare: number
+  readonly elapsedMs: number
+  /** How long so many calls take under the call limit, milliseconds. */
+  readonly limitMs: (calls: number) => number
+}
+
+/** Milliseconds that a run still takes; undefined where nothing is left, or nothing is known yet. */
+export function timeLeftMs({
+  done,
+  planned,
+  calls,
+  seriesShare,
+  elapsedMs,
+  limitMs,
+}: Pace): number | undefined {
+  const sessionsLeft = planned * seriesShare - done
+  if (planned === 0 || sessionsLeft <= 0) return undefined
+  const byLimit = limitMs(Math.ceil((calls * sessionsLeft) / planned))
+  const byPace = done > 0 ? (elapsedMs / done) * sessionsLeft : 0
+  return Math.max(byLimit, byPace) || undefined
+}
+
 /** Watches a backfill: progress for people, log lines for machines. */
 export class BackfillWatch {
   readonly #progress: Progress
@@ -20,7 +50,11 @@ export class BackfillWatch {
   #sessions = 0
   #sessionsDone = 0
   #rows = 0
-  #callsLeft = 0
+  /** Calls of the series planned so far, as the plans had them. */
+  #callsPlanned = 0
+  #seriesPlanned = 0
+  #seriesWanted = 0
+  #startedMs = 0
   #at: string | undefined
 
   private constructor(context: RunContext, progress: Progress) {
@@ -33,15 +67,18 @@ export class BackfillWatch {
     return new BackfillWatch(context, await context.progress({ total: 0, label: 'backfill' }))
   }
 
-  follow(opened: OpenedSource): void {
+  /** @param seriesWanted how many series will be planned, one after the other, where that is known */
+  follow(opened: OpenedSource, seriesWanted = 0): void {
     this.#opened = opened
+    this.#seriesWanted = seriesWanted
   }
 
   readonly hooks: BackfillHooks = {
     onPlan: ({ series, items, calls, range }) => {
       const wanted = items.reduce((sum, item) => sum + item.sessions.length, 0)
       this.#sessions += wanted
-      this.#callsLeft = calls
+      this.#callsPlanned += calls
+      if (this.#seriesPlanned++ === 0) this.#startedMs = performance.now()
       this.#progress.setTotal(this.#sessions)
       const what = `${series.ticker} ${series.dataset.name} ${range.from} to ${range.to}`
       this.#logger.info(
@@ -53,7 +90,6 @@ export class BackfillWatch {
     onItem: ({ ticker, dataset }, item, { rows, refused, failure }) => {
       this.#sessionsDone += item.sessions.length
       this.#rows += rows
-      this.#callsLeft = Math.max(0, this.#callsLeft - 1)
       this.#at = `${ticker} ${item.from}`
       const where = `${ticker} ${dataset.name} ${item.from} to ${item.to}`
       if (failure) {
@@ -88,9 +124,21 @@ export class BackfillWatch {
     this.#progress.update(this.#sessionsDone, {
       rows: this.#rows,
       calls: this.#calls,
-      etaMs:
-        this.#opened && this.#callsLeft > 0 ? this.#opened.limiter.estimateMs(this.#callsLeft) : undefined,
+      etaMs: this.#etaMs(),
       at: this.#at,
+    })
+  }
+
+  /** What the call limit asks for, or the pace so far where that is slower; series to come are taken to be alike. */
+  #etaMs(): number | undefined {
+    if (!this.#opened) return undefined
+    return timeLeftMs({
+      done: this.#sessionsDone,
+      planned: this.#sessions,
+      calls: this.#callsPlanned,
+      seriesShare: Math.max(1, this.#seriesWanted / Math.max(1, this.#seriesPlanned)),
+      elapsedMs: performance.now() - this.#startedMs,
+      limitMs: (calls) => this.#opened?.limiter.estimateMs(calls) ?? 0,
     })
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { timeLeftMs, type Pace } from '../../src/cli/backfill-watch.ts'
 import { createProgress, progressText } from '../../src/cli/progress.ts'
 import { CollectingStream } from '../support/cli.ts'
 
@@ -76,5 +77,28 @@ describe('progress', () => {
     progress.note('a word')
     progress.stop()
     expect(stream.text).toBe('')
+  })
+})
+
+describe('the time left of a backfill', () => {
+  const pace: Pace = {
+    done: 100,
+    planned: 400,
+    calls: 8,
+    seriesShare: 1,
+    elapsedMs: 10_000,
+    limitMs: (calls) => calls * 12_000,
+  }
+
+  test.each<[string, Partial<Pace>, number | undefined]>([
+    ['is what the call limit asks for', {}, 72_000],
+    ['is the pace so far where that is slower', { limitMs: () => 0 }, 30_000],
+    ['counts the series to come like those planned', { seriesShare: 2 }, 168_000],
+    ['counts requests of several pages until their sessions are recorded', { done: 0 }, 96_000],
+    ['is not told before anything is known', { done: 0, limitMs: () => 0 }, undefined],
+    ['is not told at the end', { done: 400 }, undefined],
+    ['is not told where nothing is planned', { done: 0, planned: 0, calls: 0 }, undefined],
+  ])('%s', (_, more, leftMs) => {
+    expect(timeLeftMs({ ...pace, ...more })).toBe(leftMs)
   })
 })
