@@ -36,7 +36,7 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
   const { config, now } = context
   checkRange(whole, seriesOf(whole), now())
   if (flags.plan || flags.dryRun) {
-    await showPlans(context, await planAll(context, whole))
+    await showPlans(context, await planAll(context, whole), whole.source)
     return EXIT.ok
   }
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)

@@ -13,7 +13,7 @@ import { formatBytes, formatDuration, formatNumber, plural } from './format.ts'
 
 /** What `plan` does. */
 export async function plan(context: RunContext, flags: BackfillFlags): Promise<void> {
-  await showPlans(context, await planAll(context, flags))
+  await showPlans(context, await planAll(context, flags), flags.source)
 }
 
 /** Which sessions of a series are meant beyond what its ledger says is missing. */
@@ -54,9 +54,17 @@ export async function planAll(
   }
 }
 
+/** The limit on calls to `source`; 0 where there is none, as in the embedded simulator. */
+const callsPerMinuteOf = ({ config }: Pick<RunContext, 'config'>, source: BackfillFlags['source']): number =>
+  source === 'simulator' ? 0 : config.settings.sources.polygon.callsPerMinute
+
 /** Prints plans as a table with totals, or as JSON. */
-export async function showPlans(context: RunContext, plans: readonly SeriesPlan[]): Promise<void> {
-  const { callsPerMinute } = context.config.settings.sources.polygon
+export async function showPlans(
+  context: RunContext,
+  plans: readonly SeriesPlan[],
+  source: BackfillFlags['source'],
+): Promise<void> {
+  const callsPerMinute = callsPerMinuteOf(context, source)
   const total = plans.reduce((sum, { calls }) => sum + calls, 0)
   const minutes = timeFor(total, context, callsPerMinute) / 60_000
   if (context.flags.json) {
@@ -72,8 +80,8 @@ export async function showPlans(context: RunContext, plans: readonly SeriesPlan[
     plans.map(planRow),
     { right: [4, 5, 6, 7, 8, 9, 10] },
   )
-  const limit = callsPerMinute === 0 ? 'without a call limit' : `at ${callsPerMinute} calls a minute`
-  context.out.line(`${plural(total, 'call')}, about ${formatDuration(minutes * 60_000)} ${limit}`)
+  const atLimit = `about ${formatDuration(minutes * 60_000)} at ${callsPerMinute} calls a minute`
+  context.out.line(`${plural(total, 'call')}, ${callsPerMinute === 0 ? 'without a call limit' : atLimit}`)
 }
 
 function planDocument(plan: SeriesPlan): object {
@@ -139,7 +147,7 @@ export function announce(
   { source }: BackfillFlags,
   { series, days, calls, undiscovered, sessions, held }: OptionPlan,
 ): void {
-  const callsPerMinute = source === 'simulator' ? 0 : config.settings.sources.polygon.callsPerMinute
+  const callsPerMinute = callsPerMinuteOf({ config }, source)
   const needed = formatDuration(timeFor(calls, { config }, callsPerMinute))
   const time = calls > 0 && callsPerMinute > 0 ? `, about ${needed}` : ''
   const what = `${series.ticker} ${series.dataset.name}`

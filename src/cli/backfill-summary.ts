@@ -1,4 +1,5 @@
 import { EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import type { CellState } from '../lake/ledger.ts'
 import type { SeriesOutcome } from '../pipeline/backfill.ts'
 import { exitCodeOf, summarize, type BackfillSummary } from '../pipeline/summary.ts'
 import type { BackfillFlags } from './backfill-flags.ts'
@@ -105,6 +106,21 @@ async function printForPeople(
   if (holes.length > HOLES_SHOWN)
     out.line(`… and ${plural(holes.length - HOLES_SHOWN, 'more hole')}; --json lists all`)
   for (const line of lines) out.line(line)
+  for (const line of adviceFor(summary)) out.note(line)
+}
+
+/** What to do about holes, by their state; the states that are left out need no doing, or are explained elsewhere. */
+const ADVICE: Partial<Record<CellState, string>> = {
+  not_entitled:
+    "not_entitled: beyond the key's plan (`tapelake doctor` shows what it covers); after an upgrade, --force asks again.",
+  failed: 'failed: the same command asks again; `tapelake doctor` checks key, network and vendor.',
+  quarantined: 'quarantined: `tapelake quarantine list` shows what was refused and why.',
+}
+
+/** A line for each state of which there are holes. */
+function adviceFor({ holes }: BackfillSummary): string[] {
+  const states = new Set(holes.map(({ state }) => state))
+  return [...states].flatMap((state) => ADVICE[state] ?? [])
 }
 
 /** One restated session; that the answer lacks rows which the lake had is said first. */

@@ -30,6 +30,18 @@ describe('what a backfill tells people', () => {
     )
     expect(stdout).toMatch(/^missing: SPY equity_bars_1m 2025-06-03: the vendor has a daily bar/m)
     expect(stderr).toMatch(/rows refused, see quarantine/)
+    expect(stderr).toMatch(/^quarantined: `tapelake quarantine list` shows/m)
+  })
+
+  test('says what to do where the plan does not reach, also when the ledger answers', async () => {
+    const { url } = await simulate(['entitlement'])
+    const dataDir = freshFolder()
+    for (const calls of ['1 call', '0 calls']) {
+      const { code, stdout, stderr } = await here(`backfill ${WEEK}`, url, dataDir)
+      expect(code).toBe(4)
+      expect(stdout).toContain(`0 rows recorded, ${calls}`)
+      expect(stderr).toMatch(/^not_entitled: .*after an upgrade, --force asks again/m)
+    }
   })
 
   test('names a failure with its request, and neighbouring sessions as one hole', async () => {
@@ -42,6 +54,7 @@ describe('what a backfill tells people', () => {
       /^failed: SPY .* 2025-06-02 to 2025-06-06 \(5 sessions\): validation: polygon answered 400: no$/m,
     )
     expect(stderr).toContain('vendor-400')
+    expect(stderr).toMatch(/^failed: .*tapelake doctor/m)
   })
 
   test('shows the first holes and counts the others', async () => {
@@ -87,7 +100,9 @@ describe('a plan', () => {
     )
     expect(stdout).toMatch(/^44 calls, about 8 min at 5 calls a minute$/m)
     const free = await here(`backfill --plan ${WEEK}`, url)
-    expect(free.stdout).toMatch(/^1 call, about .* without a call limit$/m)
+    expect(free.stdout).toMatch(/^1 call, without a call limit$/m)
+    const synthetic = await here(`plan ${WEEK} --source simulator`, url, freshFolder(), limit)
+    expect(synthetic.stdout).toMatch(/^1 call, without a call limit$/m)
   })
 
   test('says what is held and what has not ended', async () => {
