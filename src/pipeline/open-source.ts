@@ -37,6 +37,8 @@ export interface OpenedSource {
   /** Listings, chains and prices of underlyings, on the same budget. */
   readonly optionSource: OptionSource
   readonly limiter: RateLimiter
+  /** What watches the vendor's fields, where that was asked for. */
+  readonly drift?: DriftWatch | undefined
   close(): Promise<void>
 }
 
@@ -131,6 +133,7 @@ export async function openSourceAt(
     source,
     optionSource,
     limiter,
+    drift,
     close: async () => {
       await limiter.close()
       await source.close()

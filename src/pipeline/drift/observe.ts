@@ -1,4 +1,10 @@
+import { NS_NULL, type ColumnData } from '../../core/batch.ts'
+import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { PageEvent } from '../../sources/polygon/options.ts'
+import type { LiveRows } from '../../sources/polygon/socket/event-table.ts'
+import type { RowMapping } from '../../sources/polygon/wire/fields.ts'
+import type { WireTable } from '../../sources/polygon/wire/scan.ts'
+import { joinRenamed, type SampleRow } from './renamed.ts'
 
 /** How a field differs from what the dataset's definition expects. */
 export type DriftChange = 'new' | 'renamed' | 'missing' | 'null' | 'retyped' | 'range'
@@ -29,8 +35,8 @@ const TELLING_ROWS = 50
 const SAMPLED_ROWS = 512
 
 /**
- * Compares the fields of a page with those that the dataset's mapping asks for. Looks at a sample of the rows: it costs
- * nothing beside reading the page.
+ * Compares the fields of a page with those that the dataset's mapping asks for, those of objects within its rows as
+ * well. Looks at a sample of the rows: it costs nothing beside reading the page.
  *
  * @param before what was usual of this series until now
  */
@@ -39,56 +45,137 @@ export function observePage(
   before: Baselines,
   rangeRatio: number,
 ): { readonly observations: readonly Observation[]; readonly baselines: Map<string, Baseline> } {
+  const rows = sampleRows(body)
+  const baselines = new Map<string, Baseline>()
+  const has = (name: string): boolean => body.includes(JSON.stringify(name))
+  const shared = { dataset, before, rangeRatio, baselines, has }
+  const observations = observeTable({ ...shared, table, mapping, prefix: '', rows })
+  for (const { name, ...part } of mapping.parts?.(table) ?? []) {
+    const inner = (): readonly SampleRow[] => rows().map((row) => (row[name] ?? {}) as SampleRow)
+    observations.push(...observeTable({ ...shared, ...part, prefix: `${name}.`, rows: inner }))
+  }
+  return { observations, baselines }
+}
+
+/** The first rows of a page as JSON has them, read when first asked for. */
+function sampleRows(body: Buffer): () => readonly SampleRow[] {
+  let known: readonly SampleRow[] | undefined
+  return () => {
+    if (known) return known
+    const { results } = JSON.parse(body.toString('utf8')) as { results?: unknown }
+    const rows = (Array.isArray(results) ? results : [results]) as unknown[]
+    known = rows
+      .slice(0, SAMPLED_ROWS)
+      .map((row) => (row !== null && typeof row === 'object' ? row : {}) as SampleRow)
+    return known
+  }
+}
+
+interface Observed {
+  readonly dataset: DatasetDefinition
+  readonly table: WireTable
+  readonly mapping: Pick<RowMapping, 'fields' | 'columns' | 'ignored' | 'sparse'>
+  /** Before names of fields of an object within a row: `greeks.`. */
+  readonly prefix: string
+  readonly before: Baselines
+  readonly rangeRatio: number
+  /** Filled with what is usual from now on. */
+  readonly baselines: Map<string, Baseline>
+  readonly rows: () => readonly SampleRow[]
+  readonly has: (name: string) => boolean
+}
+
+/** Columns whose values have a usual size. */
+const SIZED: ReadonlySet<string> = new Set(['double', 'int64', 'decimal'])
+
+function observeTable(observed: Observed): Observation[] {
+  const { dataset, table, mapping, prefix, before, rangeRatio, baselines, has } = observed
   const columnOf = new Map(Object.entries(mapping.columns).map(([column, field]) => [field, column]))
   const nullable = new Map(dataset.columns.map((column) => [column.name, column.nullable]))
   const observations: Observation[] = []
-  const baselines = new Map<string, Baseline>()
+  /** Fields whose absence says nothing, unless another one has come for each. */
+  const perhaps = new Set<string>()
   for (const { name, type } of mapping.fields) {
-    const data = table.columns.get(name)
-    if (!(data instanceof Float64Array) || type === 'ms' || type === 'date') continue
-    const { typical, share } = sampleOf(data)
+    const field = prefix + name
+    const { typical, share } = sampleOf(table.columns.get(name)!, SIZED.has(type))
     const isRequired = nullable.get(columnOf.get(name) ?? '') === false
-    const known = before.get(name)
+    const known = before.get(field)
     const mayJudge = isRequired || (known !== undefined && table.rows >= TELLING_ROWS)
-    if (share > 0) baselines.set(name, { typical })
+    if (share > 0) baselines.set(field, typical === undefined ? {} : { typical })
     if (share === 0 && mayJudge && !table.wrongTypes.has(name)) {
-      const isThere = body.includes(JSON.stringify(name))
-      if (!isThere || table.rows >= 5) {
-        observations.push({ field: name, change: isThere ? 'null' : 'missing', count: table.rows })
+      const isThere = has(name)
+      if (mapping.sparse && !isRequired) {
+        if (!isThere) perhaps.add(field)
+        else continue
       }
+      if (!isThere || table.rows >= 5)
+        observations.push({ field, change: isThere ? 'null' : 'missing', count: table.rows })
     }
     const ratio = (typical ?? NaN) / (known?.typical ?? NaN)
     if (isRequired && table.rows >= TELLING_ROWS && (ratio >= rangeRatio || ratio <= 1 / rangeRatio)) {
       const detail = `usually ${rounded(known!.typical!)}, now ${rounded(typical!)}`
-      observations.push({ field: name, change: 'range', count: table.rows, detail })
+      observations.push({ field, change: 'range', count: table.rows, detail })
     }
   }
-  for (const [field, count] of table.wrongTypes) observations.push({ field, change: 'retyped', count })
-  for (const [field, count] of table.unknownFields) observations.push({ field, change: 'new', count })
-  return { observations: joinRenamed(observations), baselines }
+  observations.push(...namedChanges(table, mapping, prefix))
+  const joined = joinRenamed(observations, { ...observed, fields: mapping.fields })
+  return joined.filter(({ change, field }) => change !== 'missing' || !perhaps.has(field))
+}
+
+/** As {@link observePage}, of live events: they come a few at a time, so that only what they say for sure counts. */
+export function observeLive(rows: LiveRows): Observation[] {
+  const { dataset, batch, mapping } = rows
+  const observations = namedChanges(rows, mapping)
+  for (const { name, nullable } of dataset.columns) {
+    const field = mapping.columns[name]
+    if (nullable || field === undefined || batch.length === 0 || rows.wrongTypes.has(field)) continue
+    const data = batch.columns[name]!
+    if (!isNullAt(data, 0) || sampleOf(data, false).share > 0) continue
+    const isThere = batch.sentText?.(0).includes(JSON.stringify(field)) === true
+    observations.push({ field, change: isThere ? 'null' : 'missing', count: batch.length })
+  }
+  const sample = (): readonly SampleRow[] => [JSON.parse(batch.sentText?.(0) ?? '{}') as SampleRow]
+  return joinRenamed(observations, { fields: mapping.fields, prefix: '', before: new Map(), rows: sample })
+}
+
+function isNullAt(data: ColumnData, row: number): boolean {
+  if ('offsets' in data) return data.offsets[row] === data.offsets[row + 1]
+  if ('codes' in data) return data.codes[row] === -1
+  const value = data[row]!
+  return value === NS_NULL || Number.isNaN(value)
+}
+
+/** What reading itself has noticed: values of another type, and fields that nobody asked for. */
+export function namedChanges(
+  { wrongTypes, unknownFields }: Pick<WireTable, 'wrongTypes' | 'unknownFields'>,
+  { ignored = [] }: Pick<RowMapping, 'ignored'>,
+  prefix = '',
+): Observation[] {
+  const fresh = [...unknownFields].filter(([field]) => !ignored.includes(field))
+  return [
+    ...[...wrongTypes].map(
+      ([field, count]) => ({ field: prefix + field, change: 'retyped', count }) as const,
+    ),
+    ...fresh.map(([field, count]) => ({ field: prefix + field, change: 'new', count }) as const),
+  ]
 }
 
 const rounded = (value: number): string => String(Number(value.toPrecision(3)))
 
-/** The median of a sample of the values, and the share of it that is not null. */
-function sampleOf(values: Float64Array): { typical: number | undefined; share: number } {
+/** The median of a sample of the values, where they have a size, and the share of it that is not null. */
+function sampleOf(data: ColumnData, isSized: boolean): { typical: number | undefined; share: number } {
+  if ('offsets' in data) return { typical: undefined, share: data.values.length > 0 ? 1 : 0 }
+  const values = 'codes' in data ? data.codes : data
   const step = Math.max(1, Math.floor(values.length / SAMPLED_ROWS))
   const known: number[] = []
-  let looked = 0
+  let [looked, present] = [0, 0]
   for (let row = 0; row < values.length; row += step, looked++) {
     const value = values[row]!
-    if (!Number.isNaN(value)) known.push(Math.abs(value))
+    const isNull = 'codes' in data ? value === -1 : value === NS_NULL || Number.isNaN(value)
+    if (isNull) continue
+    present++
+    if (isSized && typeof value === 'number') known.push(Math.abs(value))
   }
   known.sort((a, b) => a - b)
-  return { typical: known[known.length >> 1], share: looked === 0 ? 0 : known.length / looked }
-}
-
-/** A field that is missing from as many rows as another is new in has probably been renamed. */
-function joinRenamed(observations: readonly Observation[]): Observation[] {
-  const missing = observations.filter(({ change }) => change === 'missing')
-  const fresh = observations.filter(({ change }) => change === 'new')
-  const isPair = missing.length === 1 && fresh.length === 1 && missing[0]!.count === fresh[0]!.count
-  if (!isPair) return [...observations]
-  const renamed: Observation = { ...missing[0]!, change: 'renamed', to: fresh[0]!.field }
-  return [...observations.filter((one) => one !== missing[0]), renamed]
+  return { typical: known[known.length >> 1], share: looked === 0 ? 0 : present / looked }
 }

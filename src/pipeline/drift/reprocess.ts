@@ -9,7 +9,7 @@ import { readStamp } from '../../lake/stamp.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { datasetNamed } from '../../market/datasets/index.ts'
 import { sessionDates } from '../../market/session-rows.ts'
-import { mappingOf } from '../../sources/polygon/wire/fields.ts'
+import { mappingOf, type RowMapping } from '../../sources/polygon/wire/fields.ts'
 import { readPage, toBatch } from '../../sources/polygon/wire/rows.ts'
 import { dedup } from '../../stages/dedup.ts'
 import { validate } from '../../stages/validate.ts'
@@ -57,7 +57,14 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
   for await (const { name, page } of rawPages(root)) {
     const wanted = (datasets?.includes(page.dataset) ?? true) && (tickers?.includes(page.ticker) ?? true)
     if (!wanted) continue
-    const { good, refused, reason } = await readAgain(page, options.fixes)
+    const mapping = mappingOf(datasetNamed(page.dataset))
+    if (!mapping) {
+      const { dataset, ticker } = page
+      const reason = 'a listing is not read again: record it anew'
+      yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason }
+      continue
+    }
+    const { good, refused, reason } = await readAgain(page, mapping, options.fixes)
     const sessions = good ? await merge(page, good, refused, options) : []
     if (refused === 0) await dropRawPage(root, name)
     const { dataset, ticker } = page
@@ -68,10 +75,10 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
 
 async function readAgain(
   page: RawPage,
+  mapping: RowMapping,
   fixes: PageFixes,
 ): Promise<{ good: Batch | undefined; refused: number; reason: string | undefined }> {
   const dataset = datasetNamed(page.dataset)
-  const mapping = mappingOf(dataset)!
   const read = readPage(Buffer.from(fixed(page.body, fixes)), mapping)
   const { requestId, source, path: request } = page
   const origin = { source, request, ...(requestId === undefined ? {} : { requestId }) }

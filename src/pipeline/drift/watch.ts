@@ -1,7 +1,8 @@
 import type { Redactor } from '../../core/redact.ts'
 import type { Settings } from '../../core/config/index.ts'
 import type { PageEvent, PageVerdict } from '../../sources/polygon/options.ts'
-import { observePage, type Baseline, type Observation } from './observe.ts'
+import type { LiveRows } from '../../sources/polygon/socket/event-table.ts'
+import { observeLive, observePage, type Baseline, type Observation } from './observe.ts'
 import { keepRawPage, type RawPage } from './raw-pages.ts'
 import { changeDrift, readDrift, type DriftEntry, type DriftState } from './store.ts'
 
@@ -48,6 +49,16 @@ export class DriftWatch {
     return this.#verdict(page, observations)
   }
 
+  /** For every batch of live rows; says why they are not to be trusted, where the contract of a field refuses them. */
+  readonly onLive = (rows: LiveRows): string | undefined => {
+    const observations = observeLive(rows)
+    if (observations.length === 0) return undefined
+    const { dataset, batch } = rows
+    const sample = batch.sentText?.(0) ?? 'null'
+    for (const one of observations) this.#note({ dataset, body: Buffer.from(`{"results":[${sample}]}`) }, one)
+    return this.#verdict({ dataset }, observations)?.why
+  }
+
   #baselinesOf({ dataset, ticker }: PageEvent): Map<string, Baseline> {
     const key = `${dataset.name}/${ticker}`
     const known = this.#baselines.get(key) ?? new Map(Object.entries(this.#state.baselines[key] ?? {}))
@@ -55,7 +66,7 @@ export class DriftWatch {
     return known
   }
 
-  #note(page: PageEvent, { field, change, count, to, detail }: Observation): void {
+  #note(page: Pick<PageEvent, 'dataset' | 'body'>, { field, change, count, to, detail }: Observation): void {
     const at = new Date(this.#options.now()).toISOString()
     const dataset = page.dataset.name
     const key = keyOf({ dataset, field, change, to })
@@ -92,7 +103,10 @@ export class DriftWatch {
     this.#keeping.push(last.then(() => keepRawPage(root, page, limits)).catch(() => false))
   }
 
-  #verdict({ dataset }: PageEvent, observations: readonly Observation[]): PageVerdict | undefined {
+  #verdict(
+    { dataset }: Pick<PageEvent, 'dataset'>,
+    observations: readonly Observation[],
+  ): PageVerdict | undefined {
     for (const [contract, refuse] of [
       ['freeze', 'answer'],
       ['quarantine', 'rows'],

@@ -5,7 +5,7 @@ import type { SeriesId } from '../../lake/layout.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import type { HistorySource } from '../../sources/history.ts'
 import type { LiveFeed, LiveFeedEvents } from '../../sources/polygon/socket/feed-contract.ts'
-import type { FrameParser } from '../../sources/polygon/socket/frame-parser.ts'
+import type { FrameParser, LiveRows } from '../../sources/polygon/socket/frame-parser.ts'
 import type { StreamLake } from './cell.ts'
 import type { Channel, LiveCluster } from './channels.ts'
 import type { StreamHole } from './holes.ts'
@@ -17,6 +17,8 @@ export interface StreamVendor {
   openFeed(params: readonly string[], events: LiveFeedEvents, signal: AbortSignal): LiveFeed
   /** Reads frames as they came off the socket. */
   createParser(): FrameParser
+  /** Looks at the fields of live rows; returns why they are all to be refused, if they are. */
+  observe?(rows: LiveRows): string | undefined
   /** What the vendor's clock says, ms since the epoch. @throws {VendorError} */
   now(signal: AbortSignal): Promise<number>
 }

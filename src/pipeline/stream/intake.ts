@@ -16,6 +16,8 @@ export interface IntakeOptions {
   readonly book: SessionBook
   readonly channels: readonly Channel[]
   readonly parser: FrameParser
+  /** See StreamVendor. */
+  readonly observe?: ((rows: LiveRows) => string | undefined) | undefined
   /** Frames of another connection than before begin here. */
   readonly onConnection: (connection: number) => void
   /** Rows were taken, all of one channel. `eventMs`: when each event began, in order of arrival. */
@@ -95,13 +97,15 @@ export class Intake {
     for (const some of rows) await this.#takeRows(some)
   }
 
-  async #takeRows({ dataset, batch, receivedMs }: LiveRows): Promise<void> {
-    const { channels, onRows, book } = this.#options
+  async #takeRows(live: LiveRows): Promise<void> {
+    const { channels, onRows, book, observe } = this.#options
+    const { dataset, batch, receivedMs } = live
     const channel = channels.find((one) => one.dataset === dataset)
     if (!channel || batch.length === 0) return
     this.rows += batch.length
     const eventMs = requireColumn(batch, dataset.eventColumn, 'timestamp').map((us) => us / US_PER_MS)
     onRows({ channel, eventMs, receivedMs })
-    await book.take(dataset, batch)
+    const distrusted = observe?.(live)
+    await book.take(dataset, distrusted === undefined ? batch : { ...batch, distrusted })
   }
 }

@@ -141,6 +141,7 @@ export class LiveRun {
     const { channels, vendor, lake, cluster } = this.#options
     return new Intake({
       ...{ feed, channels, journal: this.#journal, book: this.#book, parser: vendor.createParser() },
+      observe: vendor.observe?.bind(vendor),
       onConnection: (connection) => this.#holes.noteConnection(connection),
       onRows: (rows) => this.#received(rows),
       onKept: (events) => {

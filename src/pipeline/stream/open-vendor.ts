@@ -69,7 +69,7 @@ interface Addresses {
 
 async function vendorOf(
   { kind, cluster, settings, events, caller }: OpenVendorOptions,
-  { source, limiter }: Awaited<ReturnType<typeof openHistorySource>>,
+  { source, limiter, drift }: Awaited<ReturnType<typeof openHistorySource>>,
   { restUrl: baseUrl, wsUrl, apiKey }: Addresses,
 ): Promise<StreamVendor> {
   const [{ openLiveFeed }, { createFrameParser }, { probeClock }] = await Promise.all([
@@ -85,6 +85,7 @@ async function vendorOf(
   }
   return {
     history: source,
+    ...(drift ? { observe: drift.onLive } : {}),
     openFeed: (params, feedEvents, signal) =>
       openLiveFeed(
         {

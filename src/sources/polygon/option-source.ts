@@ -1,6 +1,6 @@
 import type { Batch } from '../../core/batch.ts'
 import type { Batches } from '../../core/flow.ts'
-import { NotFoundError } from '../../core/errors.ts'
+import { MalformedError, NotFoundError } from '../../core/errors.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import { optionChain } from '../../market/datasets/option-chain.ts'
@@ -141,16 +141,29 @@ class PolygonOptionSource implements OptionSource {
         const { dataset, mapping, underlying, constants } = listing
         const read = toBatch(dataset, mapping, page, underlying.symbol, origin)
         const batch = redacted(withConstants(read, constants), this.#fetcher.redactor)
-        return { batch, table: page.table, path: here, nextUrl: page.envelope.next_url ?? undefined }
+        const { table, envelope } = page
+        return {
+          batch,
+          table,
+          body: answer.body,
+          path: here,
+          requestId,
+          nextUrl: envelope.next_url ?? undefined,
+        }
       },
       signal,
     )
-    for await (const { batch, table, path: here } of pages) {
+    const { dataset, mapping, underlying } = listing
+    for await (const { batch, table, path: here, body, requestId } of pages) {
       if (table.rows > 0) this.#events.onRows?.({ path: here, rows: table.rows })
       for (const [field, count] of table.unknownFields)
         this.#events.onUnknownField?.({ path: here, field, count })
       for (const [field, count] of table.wrongTypes) this.#events.onWrongType?.({ path: here, field, count })
-      if (batch.length > 0) yield batch
+      if (batch.length === 0) continue
+      const page = { dataset, ticker: underlying.symbol, path: here, requestId, body, table, mapping }
+      const verdict = this.#events.onPage?.(page)
+      if (verdict?.refuse === 'answer') throw new MalformedError(verdict.why, { request: here })
+      yield verdict ? { ...batch, distrusted: verdict.why } : batch
     }
   }
 }

@@ -30,6 +30,7 @@ const bars: RowMapping = {
   ],
   columns: { ticker: 'sym', timestamp: 's', open: 'o', high: 'h', low: 'l', close: 'c', vwap: 'vw' },
   derived: { volume: (table) => firstPresent(table, 'dv', 'v') },
+  ignored: ['ev', 'av', 'dav', 'op', 'a', 'z', 'e', 'otc'],
 }
 
 /** T. See {@link msToNs} for its times. */
@@ -60,6 +61,7 @@ const trades: RowMapping = {
     trf_timestamp_ns: (table) => msToNs(table, 'trft'),
     size: (table) => firstPresent(table, 'ds', 's'),
   },
+  ignored: ['ev'],
 }
 
 /** Q. */
@@ -89,6 +91,7 @@ const quotes: RowMapping = {
     sip_timestamp_ns: (table) => msToNs(table, 't'),
     participant_timestamp_ns: (table) => msToNs(table, 'pt'),
   },
+  ignored: ['ev'],
 }
 
 const KINDS: Readonly<Record<string, Readonly<Partial<Record<Asset, EventKind>>>>> = {

@@ -1,6 +1,7 @@
 import type { Batch, Origin } from '../../../core/batch.ts'
 import type { DatasetDefinition } from '../../../market/dataset.ts'
 import { JsonCursor } from '../wire/cursor.ts'
+import type { RowMapping } from '../wire/fields.ts'
 import { toBatch } from '../wire/rows.ts'
 import { RowScanner } from '../wire/scan.ts'
 import type { EventKind } from './event-fields.ts'
@@ -16,6 +17,8 @@ export interface LiveRows {
   readonly unknownFields: ReadonlyMap<string, number>
   /** Values that were not of their field's type and became null: name → times seen. */
   readonly wrongTypes: ReadonlyMap<string, number>
+  /** How its events are read. */
+  readonly mapping: RowMapping
 }
 
 /** Gathers the events of one kind, over any number of frames, until they are taken as a batch. */
@@ -86,6 +89,7 @@ export class EventTable {
       receivedMs: this.#receivedMs.slice(0, rows),
       unknownFields,
       wrongTypes,
+      mapping,
     }
   }
 }

@@ -10,6 +10,19 @@ export interface RowMapping {
   readonly columns: Readonly<Record<string, string>>
   /** Columns that follow from several fields. */
   readonly derived: Readonly<Record<string, (table: WireTable) => ColumnData>>
+  /** Fields that the vendor documents and that no column takes. */
+  readonly ignored?: readonly string[]
+  /** Whole pages may lack fields that may be null, and nothing has changed. */
+  readonly sparse?: boolean
+  /** Objects within the rows, read as rows of their own. */
+  readonly parts?: (table: WireTable) => readonly MappedPart[]
+}
+
+/** An object that every row has under `name`. */
+export interface MappedPart {
+  readonly name: string
+  readonly table: WireTable
+  readonly mapping: Pick<RowMapping, 'fields' | 'columns' | 'ignored' | 'sparse'>
 }
 
 const field = (name: string, type: WireField['type']): WireField => ({ name, type })
@@ -36,6 +49,7 @@ const bars: RowMapping = {
     trade_count: 'n',
   },
   derived: {},
+  ignored: ['otc'],
 }
 
 const TICK_FIELDS: readonly WireField[] = [

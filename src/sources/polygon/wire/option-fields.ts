@@ -34,6 +34,7 @@ export const contractMapping: RowMapping = {
     correction: 'correction',
   },
   derived: { root: roots, additional_underlyings: compactJson },
+  sparse: true,
 }
 
 function roots(table: WireTable): ColumnData {
@@ -142,6 +143,18 @@ export const chainMapping: RowMapping = {
     ),
     underlying_price: underlyingPrice,
   },
+  sparse: true,
+  parts: (table) =>
+    Object.entries(PARTS).map(([name, part]) => ({
+      name,
+      table: partTable(table, name),
+      mapping: {
+        fields: fieldsOf(name),
+        columns: Object.fromEntries(Object.entries(part).map(([column, [wire]]) => [column, wire])),
+        sparse: true,
+        ignored: ['decimal_size'], // contracts are traded whole
+      },
+    })),
 }
 
 function partColumn(part: string, name: string): (table: WireTable) => ColumnData {
@@ -165,10 +178,14 @@ function partTable(table: WireTable, part: string): WireTable {
   if (!found) {
     const texts = table.columns.get(part) as StringColumn
     const rows = Array.from({ length: table.rows }, (_, row) => stringAt(texts, row) ?? '{}')
-    const fields = Object.values(PARTS[part]!).map(([name, type]) => field(name, type))
-    if (part === 'underlying_asset') fields.push(...UNDERLYING_PRICE.map((name) => field(name, 'double')))
-    found = scanDocument(Buffer.from(`{"results":[${rows.join(',')}]}`), fields)
+    found = scanDocument(Buffer.from(`{"results":[${rows.join(',')}]}`), fieldsOf(part))
     known.set(part, found)
   }
   return found
+}
+
+function fieldsOf(part: string): WireField[] {
+  const fields = Object.values(PARTS[part]!).map(([name, type]) => field(name, type))
+  if (part === 'underlying_asset') fields.push(...UNDERLYING_PRICE.map((name) => field(name, 'double')))
+  return fields
 }
