@@ -4,30 +4,8 @@ import type { PageEvent } from '../../sources/polygon/options.ts'
 import type { LiveRows } from '../../sources/polygon/socket/event-table.ts'
 import type { RowMapping } from '../../sources/polygon/wire/fields.ts'
 import type { WireTable } from '../../sources/polygon/wire/scan.ts'
+import type { Baseline, Baselines, Observation } from './observation.ts'
 import { joinRenamed, type SampleRow } from './renamed.ts'
-
-/** How a field differs from what the dataset's definition expects. */
-export type DriftChange = 'new' | 'renamed' | 'missing' | 'null' | 'retyped' | 'range'
-
-/** One difference in one page. */
-export interface Observation {
-  /** Name on the wire; of a renamed field the name it had. */
-  readonly field: string
-  readonly change: DriftChange
-  /** Rows concerned. */
-  readonly count: number
-  /** What it is called now. */
-  readonly to?: string
-  /** Usual size of its values before and now. */
-  readonly detail?: string
-}
-
-/** What is usual of a field: whether it ever came, and the size of its values. */
-export interface Baseline {
-  readonly typical?: number | undefined
-}
-/** By field. */
-export type Baselines = ReadonlyMap<string, Baseline>
 
 /** Of a page with fewer rows nothing is said about fields that may be absent. */
 const TELLING_ROWS = 50

@@ -1,5 +1,5 @@
 import type { WireField } from '../../sources/polygon/wire/scan.ts'
-import type { Baselines, Observation } from './observe.ts'
+import type { Baselines, Observation } from './observation.ts'
 
 /** A row as JSON has it. */
 export type SampleRow = Readonly<Record<string, unknown>>

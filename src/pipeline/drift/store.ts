@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { makeFolder, replaceFile } from '../../lake/durable.ts'
 import { dataPaths } from '../../lake/layout.ts'
 import { takeLock } from '../../lake/lock.ts'
-import type { Baseline, DriftChange } from './observe.ts'
+import type { Baseline, DriftChange } from './observation.ts'
 
 /** One way in which one field of one dataset has changed, over all runs. */
 export interface DriftEntry {
