@@ -1,4 +1,5 @@
 import { EXIT, InterruptedError, LockedError, UsageError, type ExitCode } from '../core/errors.ts'
+import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { createEngine } from '../lake/engines/index.ts'
 import { openLake, type Lake } from '../lake/index.ts'
@@ -128,6 +129,9 @@ async function repair(
   scan: GapScanOptions,
   found: readonly SeriesGaps[],
 ): Promise<ExitCode> {
+  const { config, telemetry } = context
+  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  await telemetry.begin({ command: 'gaps', tickers: found.map(({ ticker }) => ticker) })
   const { after, repaired, problem } = await repairEach(context, flags, lake, scan, found)
   const code = await report(context, flags, after, repaired)
   if (problem !== undefined && !(problem instanceof InterruptedError)) throw problem
@@ -170,7 +174,8 @@ async function repairEach(
         ...{ root: config.dataDir, runId: context.runId, source, scan },
         ...{ engine: writing, compression, rowGroupRows, nowMs: scan.nowMs },
         ...{ concurrency: config.settings.backfill.concurrency, lockWaitMs: (flags.wait ?? 0) * 1000 },
-        ...{ graceful: signals.graceful, immediate: signals.immediate, hooks: watch.hooks },
+        ...{ graceful: signals.graceful, immediate: signals.immediate },
+        hooks: together(watch.hooks, context.telemetry.backfillHooks),
       }
       try {
         const result = await repairGaps(series, one, options)
@@ -221,7 +226,8 @@ class Sources {
     const { config, now, signals } = this.#context
     const opened = await openHistorySource({
       ...{ kind, settings: config.settings, secrets: config.secrets, now },
-      ...{ events: this.#watch.sourceEvents, patience: signals.graceful },
+      events: together(this.#watch.sourceEvents, this.#context.telemetry.sourceEvents),
+      patience: signals.graceful,
       caller: { label: `gaps ${series.ticker}`, priority: 'history' },
       onProblem: (text) => this.#context.logger.warn(text),
       drift: driftOf(this.#context),

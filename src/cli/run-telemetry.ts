@@ -4,6 +4,7 @@ import { together } from '../core/together.ts'
 import type { LoadedConfig } from '../core/config/index.ts'
 import type { Logger } from '../core/logger.ts'
 import type { Redactor } from '../core/redact.ts'
+import { registerProcess, type RegisteredProcess } from '../lake/process-registry.ts'
 import type { RunLeft, RunRecord, RunStep } from '../lake/run-record.ts'
 import { CELL_STATES } from '../lake/ledger.ts'
 import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
@@ -20,6 +21,7 @@ import type { BackfillAllHooks } from '../pipeline/workers/backfill-all.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
 import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
+import { shortList } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 import { observerOptions } from './observer-options.ts'
 import type { Output, Terminal } from './output.ts'
@@ -84,6 +86,7 @@ export class RunTelemetry {
   #left: readonly RunLeft[] = []
   #record: RunRecord | undefined
   #writing: Promise<void> | undefined
+  #entry: RegisteredProcess | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(context: TelemetryContext) {
@@ -110,6 +113,10 @@ export class RunTelemetry {
     this.#record = await newRecord(runId, command, tickers, terminal)
     await writeRun(config.dataDir, this.#presentClean())
     await pruneRuns(config.dataDir)
+    this.#entry = await registerProcess(config.dataDir, {
+      ...{ kind: 'run', command, run: runId, state: 'recording' },
+      ...(tickers.length > 0 && { ticker: shortList(tickers) }),
+    })
     this.#timer = setInterval(() => this.#refresh(), WRITE_EVERY_MS)
     this.#timer.unref()
   }
@@ -118,6 +125,7 @@ export class RunTelemetry {
   async end(exitCode: ExitCode, error: unknown): Promise<void> {
     if (!this.#record) return await this.#metrics?.stop()
     clearInterval(this.#timer)
+    await this.#entry?.remove()
     await this.#writing
     if (error !== undefined) this.counters.countFailure(error)
     const endedAt = new Date().toISOString()

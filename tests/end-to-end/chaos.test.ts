@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { expect, onTestFinished, test } from 'vitest'
@@ -21,17 +22,24 @@ const LIMIT = 4
 const WINDOW_SECONDS = 2
 const HUNG_SECONDS = 2
 
-/** What the vendor does at random: about one answer in three is none. */
-const FAULTS = [
-  '429:rate=0.04,burst=2,retry-after=1',
-  '503:rate=0.06,burst=3',
-  '500:rate=0.03,body=html',
-  'reset:rate=0.05',
-  'reset:when=body,rate=0.04',
-  'truncated:rate=0.03',
-  'slow:rate=0.05,delay-ms=300,trickle-ms=700',
-  'slow:rate=0.01,delay-ms=3000',
-]
+/** What the vendor does at random: two bursts, each at some moment, and about one answer in five that is none. */
+function faultsFrom(random: () => number): string[] {
+  const sometime = (): number => 1 + Math.floor(random() * (SECONDS > 0 ? 12 : 4))
+  const single = [
+    '500:rate=0.03,body=html',
+    'reset:rate=0.05',
+    'reset:when=body,rate=0.04',
+    'truncated:rate=0.03',
+    'slow:rate=0.05,delay-ms=300,trickle-ms=700',
+    'slow:rate=0.02,delay-ms=3000',
+  ]
+  const turn = Math.floor(random() * single.length) // what is drawn for a fault depends on its place
+  return [
+    ...[...single.slice(turn), ...single.slice(0, turn)],
+    `429:after=${sometime()},first=1,burst=2,retry-after=1`,
+    `503:after=${sometime()},first=1,burst=6`,
+  ]
+}
 
 /** Mulberry32: the same seed, the same trouble. */
 function randomOf(seed: number): () => number {
@@ -142,6 +150,7 @@ test(
     const told = {
       lakes: 0,
       runs: 0,
+      opened: 0,
       died: 0,
       calls: 0,
       retries: 0,
@@ -149,12 +158,13 @@ test(
       errors: {} as Record<string, number>,
     }
     do {
-      const simulator = await simulate(FAULTS, {
+      const simulator = await simulate(faultsFrom(random), {
         ...{ callsPerMinute: LIMIT, rateWindowMs: WINDOW_SECONDS * 1000, seed: 1 },
       })
       const disk = CAN_MOUNT ? smallDisk(200) : undefined
       const dataDir = disk ? join(disk.path, 'data') : freshFolder()
-      const place = new Place(simulator.url, trouble(), dataDir)
+      const logFile = join(freshFolder(), 'tapelake.log')
+      const place = new Place(simulator.url, { ...trouble(), TAPELAKE__LOGGING__FILE: logFile }, dataDir)
       const world: World = { place, disk, clock, random, made }
       let done = false
       const tormenting = torment(world, () => done)
@@ -182,6 +192,7 @@ test(
           ([state, code]) => state === 'died' || codes.includes(code as number),
         )
       told.lakes++
+      told.opened += readFileSync(logFile, 'utf8').split(/circuit breaker of \S+: open/).length - 1
       told.runs += codes.length
       told.died += countRuns(runs, 'died')
       for (const { calls, retries, crashes, errors } of runs) {
@@ -195,7 +206,10 @@ test(
     if (SECONDS > 0) console.log(JSON.stringify({ told, made }))
     expect(made.kill + made.stop + made.hang).toBeGreaterThan(0)
     expect(told.crashes).toBeGreaterThan(0)
-    expect(told.errors['server']! + told.errors['network']! + told.errors['rate_limit']!).toBeGreaterThan(0)
+    const { rate_limit: limited = 0, server = 0, network = 0, timeout = 0 } = told.errors
+    expect(limited).toBeGreaterThan(0)
+    expect(server).toBeGreaterThan(0)
+    if (SECONDS > 0) expect(Math.min(network, timeout, told.opened)).toBeGreaterThan(0)
   },
 )
 
