@@ -108,7 +108,7 @@ async function store(place: Place, batch: Batch, watch: Stopwatch): Promise<void
     }
     return parts
   })
-  const { concatBatches } = await load.batch()
+  const { concatBatches } = await load.batchConcat()
   for (const [month, parts] of months) {
     const path = join(root, segmentPath(series, month) + '.tmp')
     const rows = await watch.run('split', async () => concatBatches(parts))

@@ -1,4 +1,5 @@
 import type * as Batch from '../../src/core/batch.ts'
+import type * as BatchConcat from '../../src/core/batch-concat.ts'
 import type * as Errors from '../../src/core/errors.ts'
 import type * as RateLimit from '../../src/core/rate-limit.ts'
 import type * as Retry from '../../src/core/retry.ts'
@@ -35,6 +36,7 @@ import { built } from './built.ts'
 export const load = {
   bars: () => built<typeof Bars>('market/datasets/equity-bars'),
   batch: () => built<typeof Batch>('core/batch'),
+  batchConcat: () => built<typeof BatchConcat>('core/batch-concat'),
   commit: () => built<typeof Commit>('lake/commit'),
   dedup: () => built<typeof Dedup>('stages/dedup'),
   durable: () => built<typeof Durable>('lake/durable'),

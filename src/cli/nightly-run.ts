@@ -9,9 +9,12 @@ import type { SourceName } from '../pipeline/open-source.ts'
 import { exitCodeOfNight, runNight, type StepReport } from '../pipeline/night.ts'
 import { refuseWithoutKey, withUniverse } from './backfill-all-run.ts'
 import type { RunContext } from './context.ts'
+import { isOptionHistory } from './backfill-flags.ts'
+import { datasetNamed } from '../market/datasets/index.ts'
 import { formatDuration } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
-import { stepsOfNight, type NightFlags } from './nightly-steps.ts'
+import type { NightFlags } from './nightly-plan.ts'
+import { stepsOfNight } from './nightly-steps.ts'
 
 /** Flags of `nightly`. */
 export interface NightlyFlags extends MetricsFlags {
@@ -23,12 +26,17 @@ export interface NightlyFlags extends MetricsFlags {
 /** What `nightly` does. */
 export async function runNightly(context: RunContext, flags: NightlyFlags): Promise<ExitCode> {
   const { config, runId, telemetry, signals } = context
-  const { datasets } = config.settings.nightly
-  const whole: NightFlags = withUniverse(context, {
-    ...flags,
+  const { datasets, discover } = config.settings.nightly
+  const options = datasets.every((name) => isOptionHistory(datasetNamed(name)))
+  const tickersOf = flags.tickers ?? (options && discover.length > 0 ? discover : undefined)
+  const whole: NightFlags = {
+    ...withUniverse(context, {
+      ...flags,
+      ...(tickersOf && { tickers: tickersOf }),
+      priority: 'newest' as const,
+    }),
     dataset: datasets,
-    priority: 'newest' as const,
-  })
+  }
   const tickers = whole.ticker ?? whole.underlying ?? []
   refuseWithoutKey(context, flags)
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)

@@ -14,16 +14,13 @@ import type { SeriesPlan } from '../pipeline/plan.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import { snapshotChain } from '../pipeline/snapshot-chain.ts'
 import { exitCodeOf, summarize } from '../pipeline/summary.ts'
-import { recordAll, type BackfillAllFlags } from './backfill-all-run.ts'
-import type { BackfillFlags } from './backfill-flags.ts'
-import { planAll, type Choose } from './backfill-plan.ts'
+import { recordAll } from './backfill-all-run.ts'
+import type { Choose } from './backfill-plan.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
 import { closeGaps } from './gaps-run.ts'
+import { planOptions, planStocks, type NightFlags } from './nightly-plan.ts'
 import { withMeans } from './option-run.ts'
-
-/** The flags of a night as those of the backfills in it. */
-export type NightFlags = BackfillAllFlags & BackfillFlags
 
 /** Newest sessions whose gaps are repaired each night; older ones are repaired by `gaps --repair`. */
 const REPAIR_SESSIONS = 5
@@ -79,7 +76,8 @@ async function backfillMissing(context: RunContext, flags: NightFlags): Promise<
   const again: Choose = ({ cells }) => ({
     again: new Set(Object.keys(cells).filter((date) => cells[date]!.state === 'not_entitled')),
   })
-  return await record(context, flags, await planAll(context, flags, again), true)
+  const stocks = await planStocks(context, flags, again)
+  return await record(context, flags, [...stocks, ...(await planOptions(context, flags))], true)
 }
 
 /** The newest sessions once more, but for those that this very night brought. */
@@ -87,7 +85,7 @@ async function recheck(context: RunContext, flags: NightFlags): Promise<StepDone
   const { config, now, runId } = context
   const count = config.settings.nightly.recheckSessions
   const only: Choose = (ledger) => ({ only: newestSessions(ledger, count, now(), runId) })
-  const plans = await planAll(context, { ...flags, days: count }, only)
+  const plans = await planStocks(context, { ...flags, days: count }, only)
   return await record(context, flags, plans.map(onlyAsked), false)
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { concatBatches, type Batch } from '../core/batch.ts'
+import type { Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { digestOf } from './digest.ts'
 import { partitionOf } from './layout.ts'

@@ -1,4 +1,5 @@
-import { concatBatches, rowAt, takeRows, type Batch } from '../core/batch.ts'
+import { rowAt, takeRows, type Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { UsageError } from '../core/errors.ts'
 import { collect, compose } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'

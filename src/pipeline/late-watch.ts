@@ -1,4 +1,5 @@
-import { concatBatches, type Batch } from '../core/batch.ts'
+import type { Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { digestOf } from '../lake/digest.ts'
 import { mergeLate, NOTHING_LATE, type LateReceipt } from '../lake/late-rows.ts'

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../core/abort.ts'
-import { concatBatches, takeRows, type Batch } from '../core/batch.ts'
+import { takeRows, type Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import {
   EntitlementError,
   InterruptedError,

@@ -1,4 +1,5 @@
-import { concatBatches, rowAt, takeRows, type Batch } from '../core/batch.ts'
+import { rowAt, takeRows, type Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { PipelineError } from '../core/errors.ts'
 import { collect, compose, type Refusal } from '../core/flow.ts'
 import { rowComparator } from '../core/sort.ts'

@@ -1,6 +1,7 @@
 import { UsageError } from '../core/errors.ts'
 import { collect, compose } from '../core/flow.ts'
-import { concatBatches, type Batch } from '../core/batch.ts'
+import type { Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { heldRows } from '../lake/held-rows.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'

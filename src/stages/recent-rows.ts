@@ -1,4 +1,5 @@
-import { concatBatches, withoutSentText, type Batch } from '../core/batch.ts'
+import { withoutSentText, type Batch } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { dedupLastWins, rowComparator, type RowComparator } from '../core/sort.ts'
 
 /** The rows that a flow yielded lately. */

@@ -151,4 +151,30 @@ describe('nightly', () => {
     expect(run.stdout).toMatch(/The night went well\.\n$/)
     expect(run.stderr).toMatch(/nightly\.webhookUrlFile/)
   })
+
+  test('records the bars of the option contracts that it discovered, from the night after on', async () => {
+    const place = new Place(undefined)
+    const nights: [number | null, string][] = []
+    for (const now of [TUESDAY, WEDNESDAY]) {
+      const words = 'nightly --tickers QQQ --source simulator --workers 1 --data-dir'.split(' ')
+      const run = await runHere([...words, place.dataDir], {
+        env: {
+          ...{ ...place.env, TAPELAKE_NOW: now, TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '1' },
+          TAPELAKE__NIGHTLY__DISCOVER: 'SPY',
+          TAPELAKE__NIGHTLY__DATASETS: 'equity_bars_1m,option_bars_1m',
+        },
+      })
+      nights.push([run.code, /ok +backfill +.*rows, (\d+ calls?)/.exec(run.stdout)?.[1] ?? run.stdout])
+    }
+    expect(nights).toEqual([
+      [0, '1 call'],
+      [0, '31 calls'],
+    ])
+    const status = await runHere(['status', '--json', '--data-dir', place.dataDir])
+    expect((JSON.parse(status.stdout) as { series: object[] }).series).toMatchObject([
+      { dataset: 'equity_bars_1m', ticker: 'QQQ' },
+      { dataset: 'option_contracts', ticker: 'SPY' },
+      { dataset: 'option_bars_1m', ticker: 'SPY', first: '2025-06-11', last: '2025-06-11' },
+    ])
+  })
 })

@@ -59,7 +59,9 @@ export const nightly = z.strictObject({
     .describe('Newest sessions that are asked for once more each night, to find restatements.'),
   datasets: universe
     .default(['equity_bars_1m'])
-    .describe('Datasets that the night records of every ticker of the universe.'),
+    .describe(
+      'Datasets that the night records of every ticker of the universe; of options, what nightly.discover finds.',
+    ),
   discover: universe.default([]).describe('Underlyings whose option contracts are discovered each night.'),
   snapshot: universe.default([]).describe('Underlyings whose option chain is recorded each night.'),
   verifySample: z

@@ -1,4 +1,5 @@
-import { concatBatches, sliceBatch, type Batch } from '../../core/batch.ts'
+import { sliceBatch, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { rowComparator } from '../../core/sort.ts'
 
 /** Watches whether rows come strictly ascending by their key, over all batches. */

@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises'
-import { concatBatches, rowAt, type Batch } from '../../core/batch.ts'
+import { rowAt, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { ConfigError, IntegrityError, SchemaError } from '../../core/errors.ts'
 import { dedupLastWins } from '../../core/sort.ts'
 import type { ColumnDefinition } from '../../market/dataset.ts'

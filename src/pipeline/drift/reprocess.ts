@@ -1,4 +1,5 @@
-import { concatBatches, takeRows, type Batch } from '../../core/batch.ts'
+import { takeRows, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { collect, compose } from '../../core/flow.ts'
 import { heldRows } from '../../lake/held-rows.ts'
 import { readQuarantine, type QuarantinedRow } from '../../lake/quarantine.ts'

@@ -1,4 +1,5 @@
-import { concatBatches, type Batch } from '../../core/batch.ts'
+import type { Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import type { Settings } from '../../core/config/index.ts'
 import { IntegrityError } from '../../core/errors.ts'
 import { partitionOf } from '../../lake/layout.ts'

@@ -1,4 +1,5 @@
-import { concatBatches, requireColumn, takeRows, withoutSentText, type Batch } from '../../core/batch.ts'
+import { requireColumn, takeRows, withoutSentText, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { dedupLastWins } from '../../core/sort.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import type { QuarantinedRow } from '../../lake/quarantine.ts'

@@ -1,4 +1,5 @@
-import { concatBatches, type Batch } from '../../core/batch.ts'
+import type { Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { dedupLastWins, rowComparator } from '../../core/sort.ts'
 import type { HistorySource } from '../../sources/history.ts'
 import { rowsDiffer } from './row-difference.ts'

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
-import { concatBatches, requireColumn, takeRows, type Batch } from '../../core/batch.ts'
+import { requireColumn, takeRows, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { sessionDates } from '../../market/session-rows.ts'
 import { US_PER_MS } from '../../market/time.ts'
