@@ -145,6 +145,12 @@ function refuseIdle({ ticker, underlying }: BackfillFlags, chosen: readonly Data
     const hint = underlying ? 'For options say --dataset option_bars_1m.' : 'Say --ticker SPY.'
     throw new UsageError(`--ticker is missing: what shall be recorded of ${others.name}?`, { hint })
   }
+  const foreign = others && ticker?.find((name) => /^[A-Z]:/.test(name))
+  if (foreign !== undefined) {
+    throw new UsageError(`'${foreign}' is no stock, and ${others?.name ?? ''} holds stocks`, {
+      hint: 'Options are recorded by underlying: --dataset option_bars_1m --underlying SPY.',
+    })
+  }
   if (ticker && !others)
     throw new UsageError('--ticker makes no sense for options', { hint: 'Say --underlying.' })
   if (underlying && !options) {

@@ -17,7 +17,7 @@ export async function assertTickerKnown(date: string, context: RecordContext): P
   throw new UsageError(
     `unknown ticker '${ticker}': the vendor does not know it, neither on ${date} nor today`,
     {
-      hint: 'Tickers are written as the exchange lists them: SPY, BRK.B, I:VIX.',
+      hint: 'Tickers are written as the exchange lists them: SPY, BRK.B, in capitals.',
     },
   )
 }

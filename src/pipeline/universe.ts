@@ -4,7 +4,7 @@ import { messageOf, UsageError } from '../core/errors.ts'
 
 const TICKER = /^[A-Za-z0-9][A-Za-z0-9.:\-_/^]{0,31}$/
 
-/** Whether `word` can be a ticker: SPY, BRK.B, I:VIX. */
+/** Whether `word` can be a ticker: SPY, BRK.B. */
 export const isTicker = (word: string): boolean => TICKER.test(word)
 
 /**

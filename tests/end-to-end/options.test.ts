@@ -336,6 +336,7 @@ describe('backfill of options', () => {
     [['--dataset', 'option_bars_1m', '--underlying', 'SPY'], 'no contracts of SPY were discovered'],
     [['--dataset', 'option_chain', '--underlying', 'SPY'], 'option_chain has no history to backfill'],
     [['--ticker', 'SPY', '--underlying', 'SPY'], '--underlying makes no sense without options'],
+    [['--ticker', 'SPY,I:VIX'], "'I:VIX' is no stock, and equity_bars_1m holds stocks"],
     [['--dataset', 'option_bars_1m', '--underlying', 'SPY', '--ticker', 'SPY'], '--ticker makes no sense'],
     [['--date', DAY], '--ticker is missing'],
   ])('refuses %j', async (args, words) => {
