@@ -13,6 +13,7 @@ import type { RunContext } from './context.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
 import { plural } from './format.ts'
 import { datasetNamed } from '../market/datasets/index.ts'
+import { assertLakeTakes } from '../pipeline/open-source.ts'
 import type { SeriesPlan } from '../pipeline/plan.ts'
 import { universeOf } from '../pipeline/universe.ts'
 import { backfillAll, type BackfillAllOutcome } from '../pipeline/workers/backfill-all.ts'
@@ -41,6 +42,7 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
   }
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
   refuseWithoutKey(context, flags)
+  await assertLakeTakes(config.dataDir, flags.source, config.settings)
   await context.telemetry.begin({
     command: 'backfill-all',
     tickers: seriesOf(whole).map(({ ticker }) => ticker),

@@ -7,7 +7,7 @@ import { backfillSeries, type BackfillOptions, type SeriesOutcome } from '../pip
 import { backfillOptions } from '../pipeline/option-backfill.ts'
 import type { OptionPlan } from '../pipeline/option-plan.ts'
 import type { SeriesPlan } from '../pipeline/plan.ts'
-import { openHistorySource, type OpenedSource } from '../pipeline/open-source.ts'
+import { assertLakeTakes, openHistorySource, type OpenedSource } from '../pipeline/open-source.ts'
 import { isOptionHistory, seriesOf, type BackfillFlags } from './backfill-flags.ts'
 import { announce, checkRange, plan, rangeResolver } from './backfill-plan.ts'
 import { printSummary } from './backfill-summary.ts'
@@ -68,6 +68,7 @@ async function recordAll(
   watch: BackfillWatch,
 ): Promise<ExitCode> {
   const { settings, dataDir } = context.config
+  await assertLakeTakes(dataDir, flags.source, settings)
   const { engine: name, compression, rowGroupRows } = settings.sinks.parquet
   const engine = createEngine(name, { tempDirectory: dataPaths(dataDir).scratch })
   try {

@@ -54,8 +54,18 @@ export async function readStamp(root: string): Promise<LakeStamp | undefined> {
  * @throws {LakeMismatchError} when the lake holds the other kind
  */
 export async function claimProvenance(root: string, provenance: LakeStamp['provenance']): Promise<void> {
-  const stamp = (await readStamp(root)) ?? (await createStamp(root, provenance))
-  if (stamp.provenance === provenance) return
+  if (!(await readStamp(root))) await createStamp(root, provenance)
+  await assertProvenance(root, provenance)
+}
+
+/**
+ * Refuses rows of `provenance` where the lake below `root` holds the other kind; a new lake takes either.
+ *
+ * @throws {LakeMismatchError} when the lake holds the other kind
+ */
+export async function assertProvenance(root: string, provenance: LakeStamp['provenance']): Promise<void> {
+  const stamp = await readStamp(root)
+  if (stamp === undefined || stamp.provenance === provenance) return
   const other = provenance === 'real' ? 'data of a real market' : 'synthetic data from the simulator'
   throw new LakeMismatchError(`${root} holds ${stamp.provenance} data and does not take ${other}`, {
     hint: 'Synthetic and real data never share a lake: choose another place with --data-dir.',
@@ -65,7 +75,7 @@ export async function claimProvenance(root: string, provenance: LakeStamp['prove
 /** How long another process, or another request of this one, may take to make the stamp. */
 const STAMP_WAIT_MS = 30_000
 
-async function createStamp(root: string, provenance: LakeStamp['provenance']): Promise<LakeStamp> {
+async function createStamp(root: string, provenance: LakeStamp['provenance']): Promise<void> {
   const { stamp: path, locks } = dataPaths(root)
   const mine: LakeStamp = {
     schema: { name: 'tapelake.lake', version: LAKE_FORMAT },
@@ -77,7 +87,6 @@ async function createStamp(root: string, provenance: LakeStamp['provenance']): P
   try {
     const theirs = await readStamp(root) // made while this one waited
     if (!theirs) await replaceFile(path, `${JSON.stringify(mine, null, 2)}\n`)
-    return theirs ?? mine
   } finally {
     await lock.release()
   }

@@ -2,6 +2,7 @@ import type { Secrets, Settings } from '../core/config/index.ts'
 import { AuthenticationError } from '../core/errors.ts'
 import { createRedactor } from '../core/redact.ts'
 import { createRateLimiter, type RateLimiter } from '../core/rate-limit.ts'
+import { assertProvenance } from '../lake/stamp.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { OptionSource } from '../sources/options.ts'
 import type { DriftEntry } from './drift/store.ts'
@@ -65,6 +66,19 @@ async function openVendor(options: OpenSourceOptions): Promise<OpenedSource> {
     apiKey,
     limiter: await openBudget(options),
   })
+}
+
+/**
+ * Refuses a source whose rows the lake below `root` does not take, where that is sure before anybody was asked: any
+ * other address than the vendor's own may be that of a simulator.
+ *
+ * @throws {LakeMismatchError} when the lake holds the other kind
+ */
+export async function assertLakeTakes(root: string, kind: SourceName, settings: Settings): Promise<void> {
+  const { hostname } = new URL(settings.sources.polygon.restUrl)
+  const isVendor = /(^|\.)(polygon\.io|massive\.com)$/.test(hostname)
+  const provenance = kind === 'simulator' ? 'synthetic' : isVendor ? 'real' : undefined
+  if (provenance) await assertProvenance(root, provenance)
 }
 
 /** A simulator on a free loopback port, for as long as the source is open. It has no call limit. */

@@ -18,6 +18,21 @@ describe('synthetic and real data never share a lake', () => {
     expect(place.files()).toEqual(before)
   })
 
+  test('where the vendor itself is meant, it is not even asked', async () => {
+    const place = new Place(undefined)
+    expect(await place.run(`backfill ${WEEK} --source simulator`)).toMatchObject({ code: 0 })
+    const before = place.files()
+    const env = { POLYGON_API_KEY: 'nobody-is-asked', POLYGON_REST_URL: 'https://api.polygon.io' }
+    for (const command of ['backfill --ticker', 'backfill-all --tickers']) {
+      const { code, stdout, stderr } = await new Place(undefined, env, place.dataDir).run(
+        `${command} SPY --from 2025-06-02 --to 2025-06-09`,
+      )
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/holds synthetic data and does not take data of a real market/)
+    }
+    expect(place.files()).toEqual(before)
+  })
+
   test('a lake of real data refuses synthetic data with exit 2, from the program itself and from a server', async () => {
     const place = new Place((await vendor()).url)
     expect(await place.run(`backfill ${WEEK}`)).toMatchObject({ code: 0 })
