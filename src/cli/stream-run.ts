@@ -21,6 +21,8 @@ import { StreamWatch } from './stream-watch.ts'
 
 /** How long a commit waits for another writer of a series before it is put off. */
 const LOCK_WAIT_MS = 10_000
+/** A day of ticks is written anew again and again, beside the feed: on one thread, and spilling to the disk above this. */
+const ENGINE = { memoryLimitMb: 256, threads: 1 }
 
 interface Wanted {
   readonly cluster: LiveCluster
@@ -162,7 +164,10 @@ async function recordFrom(
 ): Promise<ExitCode> {
   const { config, signals, runId, logger } = context
   const { engine: name, compression, rowGroupRows } = config.settings.sinks.parquet
-  const engine = createEngine(name, { tempDirectory: dataPaths(config.dataDir).scratch })
+  const engine = createEngine(name, {
+    tempDirectory: dataPaths(config.dataDir).scratch,
+    ...ENGINE,
+  })
   try {
     for (const { dataset } of wanted.series) engine.assertCanHold(dataset, compression)
     const summary = await streamSession({

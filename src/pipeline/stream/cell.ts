@@ -1,9 +1,11 @@
 import type { Batch, Origin } from '../../core/batch.ts'
 import { PipelineError } from '../../core/errors.ts'
+import { heldRows } from '../../lake/held-rows.ts'
 import type { CellState } from '../../lake/ledger.ts'
 import { mergeLate } from '../../lake/late-rows.ts'
 import { partitionOf } from '../../lake/layout.ts'
 import { sessionRuns } from '../../lake/scan.ts'
+import type { CellVerdict } from '../../lake/series-contract.ts'
 import { SeriesWriter } from '../../lake/series-writer.ts'
 import { viewSeries } from '../../lake/series-store.ts'
 import type { SegmentSettings } from '../../lake/stage-segment.ts'
@@ -11,6 +13,7 @@ import { claimProvenance } from '../../lake/stamp.ts'
 import type { Provenance } from '../../sources/history.ts'
 import { liveIdentity } from './channels.ts'
 import type { LiveSeries } from './live-series.ts'
+import { mergeSorted } from './merge-sorted.ts'
 
 /** The lake that a stream records into. */
 export interface StreamLake extends SegmentSettings {
@@ -55,32 +58,29 @@ export async function holdCell(lake: StreamLake, series: LiveSeries): Promise<Ce
     return cell?.state
   }
   const rows: Batch[] = []
-  for await (const batch of lake.engine.read(id.dataset, [files[at]!])) {
-    for (const run of sessionRuns(id.dataset, batch)) if (run.date === date) rows.push(run.rows)
+  if (series.keepsRows) {
+    for await (const batch of lake.engine.read(id.dataset, [files[at]!])) {
+      for (const run of sessionRuns(id.dataset, batch)) if (run.date === date) rows.push(run.rows)
+    }
   }
   const origins = ledger.segments[at]!.origins.filter(({ from, to }) => from === date && to === date)
-  series.hold(
-    rows,
-    origins.flatMap(({ request }) => request.split(REQUEST_SEPARATOR)),
-  )
+  const requests = origins.flatMap(({ request }) => request.split(REQUEST_SEPARATOR))
+  series.hold(rows, requests, true)
   return cell.state
 }
 
 /**
- * Records the cell of `series` as a whole, with everything that is known of it. Into one that is complete only late
- * rows are merged: those that it lacks.
+ * Opens the one writer of `series` for `work`.
  *
- * @returns rows of the cell in the lake
  * @throws {LockedError} when another process writes the series for longer than `lake.lockWaitMs`
  * @throws {LakeMismatchError} when the lake holds data of the other kind
  */
-export async function commitCell(
+export async function withWriter<T>(
   lake: StreamLake,
-  series: LiveSeries,
-  { state, reason }: CellSettlement,
+  { id }: LiveSeries,
   signal: AbortSignal,
-): Promise<number> {
-  const { id, date, version } = series
+  work: (writer: SeriesWriter) => Promise<T>,
+): Promise<T> {
   const provenance = lake.provenance()
   if (!provenance) throw new PipelineError('rows whose provenance is unknown cannot enter the lake')
   const purpose = `live recording of ${id.ticker} ${id.dataset.name}`
@@ -88,30 +88,74 @@ export async function commitCell(
   const writer = await SeriesWriter.open(options, signal)
   try {
     await claimProvenance(lake.root, provenance)
-    const held = writer.ledger.cells[date]
-    if (held?.state === 'complete') {
-      await commitLate(lake, series, writer)
-      series.noteCommitted(version)
-      return writer.ledger.cells[date]?.rows ?? 0
-    }
-    await holdCell(lake, series)
-    const refused = series.refused.length > 0 ? { refused: series.refused } : {}
-    const verdicts = new Map([[date, { state, reason, ...refused }]])
-    const sink = writer.openSink([date], state !== 'complete')
-    const rows = series.rows()
-    if (rows) await sink.write({ ...rows, origin: originOf(lake, series) })
-    const { cells } = await sink.commit(verdicts)
-    series.noteCommitted(version)
-    return cells.get(date)?.rows ?? 0
+    return await work(writer)
   } finally {
     await writer.close()
   }
 }
 
+/**
+ * Records the cell of `series` as a whole, with everything that is known of it. Into one that is complete only late
+ * rows are merged: those that it lacks.
+ *
+ * @returns rows of the cell in the lake
+ * @throws see {@link withWriter}; {@link IntegrityError} when rows in the lake are damaged
+ */
+export async function commitCell(
+  lake: StreamLake,
+  series: LiveSeries,
+  settlement: CellSettlement,
+  signal: AbortSignal,
+): Promise<number> {
+  const { date, version } = series
+  return await withWriter(lake, series, signal, async (writer) => {
+    const held = writer.ledger.cells[date]
+    if (held?.state === 'complete') await commitLate(lake, series, writer)
+    else await commitAll(lake, series, writer, settlement)
+    series.noteCommitted(version)
+    return writer.ledger.cells[date]?.rows ?? 0
+  })
+}
+
+async function commitAll(
+  lake: StreamLake,
+  series: LiveSeries,
+  writer: SeriesWriter,
+  { state, reason }: CellSettlement,
+): Promise<void> {
+  await holdCell(lake, series)
+  const { date } = series
+  const before = writer.ledger.cells[date]
+  const isSame = before?.state === state && before.reason === reason
+  if (!series.keepsRows && !series.isChanged && isSame) return // ticks cost time to write again
+  const sink = writer.openSink([date])
+  const origin = originOf(lake, series)
+  try {
+    for await (const rows of rowsOf(series, writer)) await sink.write({ ...rows, origin })
+    await sink.commit(new Map([[date, { state, reason, ...refusedOf(series) }]]))
+  } catch (error) {
+    await sink.abort()
+    throw error
+  }
+}
+
+/** What a verdict says of rows that were refused. */
+export const refusedOf = ({ refused }: LiveSeries): Pick<CellVerdict, 'refused'> =>
+  refused.length > 0 ? { refused } : {}
+
+/** Everything that is known of the session, in order of key; ticks that the lake holds come from there. */
+async function* rowsOf(series: LiveSeries, writer: SeriesWriter): AsyncGenerator<Batch> {
+  const { id, date, keepsRows } = series
+  if (keepsRows) {
+    const rows = series.rows()
+    if (rows) yield rows
+  } else yield* mergeSorted(heldRows(writer, date), series.takeTicks(), id.dataset.key)
+}
+
 /** Rows of a complete cell that it lacks. */
 async function commitLate(lake: StreamLake, series: LiveSeries, writer: SeriesWriter): Promise<void> {
-  const rows = series.isChanged ? series.rows() : undefined
-  if (!rows) return
+  const rows = series.keepsRows ? series.rows() : series.takeTicks()
+  if (!series.isChanged || !rows) return
   const origin = originOf(lake, series)
   const how = { lateDays: lake.lateDays, nowMs: lake.now(), identity: liveIdentity(series.id.dataset) }
   const late = await mergeLate(writer, series.date, { ...rows, origin }, how)

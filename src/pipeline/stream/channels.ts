@@ -18,6 +18,11 @@ export interface Channel {
   /** Length of a bar; of ticks, the step by which their silence is judged. Milliseconds. */
   readonly stepMs: number
   /**
+   * A silence that had a smaller chance than this is taken for a hole. One REST call tells for sure of a bar; of
+   * seconds there are many more silences in a session to be mistaken about, and of ticks REST tells at its end only.
+   */
+  readonly leastChance: number
+  /**
    * False for ticks: the socket tells their time in ms, REST in ns, so that a live row and its final row do not
    * share a key. REST then replaces the session as a whole.
    */
@@ -26,20 +31,15 @@ export interface Channel {
   readonly identity?: readonly string[]
 }
 
+const TICKS = { stepMs: 1000, leastChance: 1e-6, sharesKeys: false }
 const STOCKS: Readonly<Record<ChannelName, Channel>> = {
-  AM: { name: 'AM', dataset: equityBars1m, stepMs: 60_000, sharesKeys: true },
-  A: { name: 'A', dataset: equityBars1s, stepMs: 1000, sharesKeys: true },
-  T: {
-    name: 'T',
-    dataset: equityTrades,
-    stepMs: 1000,
-    sharesKeys: false,
-    identity: ['sequence_number', 'exchange', 'id'],
-  },
-  Q: { name: 'Q', dataset: equityQuotes, stepMs: 1000, sharesKeys: false, identity: ['sequence_number'] },
+  AM: { name: 'AM', dataset: equityBars1m, stepMs: 60_000, leastChance: 0.05, sharesKeys: true },
+  A: { name: 'A', dataset: equityBars1s, stepMs: 1000, leastChance: 1e-3, sharesKeys: true },
+  T: { name: 'T', dataset: equityTrades, ...TICKS, identity: ['sequence_number', 'exchange', 'id'] },
+  Q: { name: 'Q', dataset: equityQuotes, ...TICKS, identity: ['sequence_number'] },
 }
 const OPTIONS: Readonly<Partial<Record<ChannelName, Channel>>> = {
-  AM: { name: 'AM', dataset: optionBars1m, stepMs: 60_000, sharesKeys: true },
+  AM: { name: 'AM', dataset: optionBars1m, stepMs: 60_000, leastChance: 0.05, sharesKeys: true },
 }
 
 /** Columns by which a live row of `dataset` is found among final rows, where that is not its key. */

@@ -1,7 +1,5 @@
 import type { TradingSession } from '../../market/calendar/index.ts'
-
-/** A silence that had a smaller chance than this is taken for a hole. One REST call tells for sure. */
-const SURPRISING = 0.05
+import type { Channel } from './channels.ts'
 
 interface Evidence {
   /** Steps with an event, and steps without one between two events. */
@@ -17,12 +15,14 @@ interface Evidence {
 export class Expectation {
   readonly #session: TradingSession
   readonly #stepMs: number
+  readonly #leastChance: number
   readonly #regular: Evidence = { seen: 0, empty: 0 }
   readonly #extended: Evidence = { seen: 0, empty: 0 }
 
-  constructor(session: TradingSession, stepMs: number) {
+  constructor(session: TradingSession, { stepMs, leastChance }: Pick<Channel, 'stepMs' | 'leastChance'>) {
     this.#session = session
     this.#stepMs = stepMs
+    this.#leastChance = leastChance
   }
 
   /** An event in the step that begins at `startMs` (market time). */
@@ -41,7 +41,7 @@ export class Expectation {
   isSurprising(fromMs: number, toMs: number): boolean {
     const { regular, extended } = this.#steps(fromMs, toMs)
     const chance = chanceOfEmpty(this.#regular) ** regular * chanceOfEmpty(this.#extended) ** extended
-    return chance < SURPRISING
+    return chance < this.#leastChance
   }
 
   #at(ms: number): Evidence {

@@ -5,6 +5,8 @@ import type { SessionBook } from './session-book.ts'
 
 /** A commit rewrites whole cells: it may take one part in so many of the time. */
 const REST_FACTOR = 20
+/** Beyond so many times the rows of a usual commit it takes more, so that memory stays bounded. */
+const MOST_FLUSHES_HELD = 10
 
 export interface FlusherOptions {
   readonly lake: StreamLake
@@ -38,9 +40,11 @@ export class Flusher {
   /** True when a flush should begin now. */
   get isDue(): boolean {
     if (this.#running || !this.#options.book.all.some(({ isChanged }) => isChanged)) return false
+    const { flushRows, flushSeconds } = this.#options
     const sinceMs = performance.now() - this.#lastTickMs
+    if (this.#received >= flushRows * MOST_FLUSHES_HELD) return true
     if (sinceMs < this.#lastDurationMs * REST_FACTOR) return false
-    return sinceMs >= this.#options.flushSeconds * 1000 || this.#received >= this.#options.flushRows
+    return sinceMs >= flushSeconds * 1000 || this.#received >= flushRows
   }
 
   /**

@@ -51,7 +51,7 @@ export class ChannelWatch {
     this.channel = channel
     this.session = session
     this.#onHole = onHole
-    this.#expectation = new Expectation(session, channel.stepMs)
+    this.#expectation = new Expectation(session, channel)
   }
 
   /** Start of the newest event, ms; undefined before the first. */

@@ -4,6 +4,7 @@ import { dedupLastWins } from '../../core/sort.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import type { QuarantinedRow } from '../../lake/quarantine.ts'
 import { US_PER_MS } from '../../market/time.ts'
+import { liveIdentity } from './channels.ts'
 import { compactTickers, ownStrings } from './own-strings.ts'
 
 /** Rows received since the last merge; beyond it they are merged, so that repeats do not pile up. */
@@ -17,11 +18,14 @@ const MOST_REFUSED = 10_000
  * The rows of one series in one session while it is being recorded, by key: the last received wins, and what REST
  * brought wins over everything received.
  *
- * Memory: the rows of the session as columns, twice at most while they are merged.
+ * Memory: bars are the rows of the session as columns, twice at most while they are merged. Of ticks, which come by
+ * the million and which REST replaces as a whole, only those that the lake does not hold yet are kept.
  */
 export class LiveSeries {
   readonly id: SeriesId
   readonly date: string
+  /** False: rows that the lake holds are let go. */
+  readonly keepsRows: boolean
   readonly refused: QuarantinedRow[] = []
   refusedCount = 0
   /** Rows that came after the cell was complete: merged into it, or too late and in quarantine. */
@@ -39,10 +43,14 @@ export class LiveSeries {
   #version = 0
   #isHeld = false
   #committed = 0
+  /** Ticks that are being committed. */
+  #leaving: Batch | undefined
+  #isInLake = false
 
   constructor(id: SeriesId, date: string) {
     this.id = id
     this.date = date
+    this.keepsRows = liveIdentity(id.dataset) === undefined
   }
 
   /** True when there is something that the lake does not hold. */
@@ -51,16 +59,27 @@ export class LiveSeries {
   }
 
   get hasRows(): boolean {
-    return this.#merged !== undefined || this.#rest !== undefined || this.#recentRows > 0
+    const isAny = this.#merged ?? this.#rest ?? this.#leaving
+    return isAny !== undefined || this.#recentRows > 0 || this.#isInLake
   }
 
   get version(): number {
     return this.#version
   }
 
-  /** The lake holds everything up to `version`. */
+  /** The lake holds everything up to `version`: of ticks what was last taken to be committed. */
   noteCommitted(version: number): void {
     this.#committed = Math.max(this.#committed, version)
+    this.#isInLake ||= this.hasRows
+    this.#leaving = undefined
+  }
+
+  /** Ticks that the lake does not hold yet, sorted by key; they are kept until {@link noteCommitted}. */
+  takeTicks(): Batch | undefined {
+    this.#settle()
+    this.#leaving = this.#merge([this.#leaving, this.#merged])
+    this.#merged = undefined
+    return this.#leaving
   }
 
   /** True once what the lake holds of the session was added. */
@@ -69,9 +88,10 @@ export class LiveSeries {
   }
 
   /** Rows that the lake holds already; anything received wins over them. Further calls change nothing. */
-  hold(batches: readonly Batch[], requests: readonly string[]): void {
+  hold(batches: readonly Batch[], requests: readonly string[], isInLake = batches.length > 0): void {
     if (this.#isHeld) return
     this.#isHeld = true
+    this.#isInLake = isInLake
     for (const request of requests) this.requests.add(request)
     this.#merged = this.#merge([...batches, this.#merged])
   }

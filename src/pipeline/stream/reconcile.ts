@@ -19,27 +19,24 @@ export interface Reconciliation {
 }
 
 /**
- * Fetches the session over REST and lets it win over what was received.
+ * Fetches the session over REST and lets it win over what was received. Not for ticks: see replace-ticks.ts.
  *
- * @param sharesKeys false: REST replaces the session as a whole; nothing can be compared row by row
  * @throws {VendorError} when REST does not answer or refuses
  */
 export async function reconcile(
   source: HistorySource,
   book: SessionBook,
   series: LiveSeries,
-  how: { readonly tickers: readonly string[]; readonly sharesKeys: boolean },
+  tickers: readonly string[],
   signal: AbortSignal,
 ): Promise<Reconciliation> {
-  const answers = await fetchSession(source, book, series, how.tickers, signal)
+  const answers = await fetchSession(source, book, series, tickers, signal)
   const batches = answers.flatMap(({ rows }) => (rows && rows.length > 0 ? [rows] : []))
   const live = series.rows()
   if (batches.length === 0) return { rest: 0, added: 0, changed: 0, unconfirmed: live?.length ?? 0 }
   const rest = dedupLastWins(concatBatches(batches), series.id.dataset.key)
-  const counts = how.sharesKeys ? compare(live, rest, series.id.dataset.key) : replaced(live, rest)
-  if (!how.sharesKeys) {
-    if (counts.unconfirmed === 0) series.replaceAll(rest)
-  } else if (counts.unconfirmed === 0) series.replaceAll(joinOrigins(rest, batches))
+  const counts = compare(live, rest, series.id.dataset.key)
+  if (counts.unconfirmed === 0) series.replaceAll(joinOrigins(rest, batches))
   else for (const batch of batches) series.addRest(batch)
   return counts
 }
@@ -50,17 +47,6 @@ const joinOrigins = (rest: Batch, batches: readonly Batch[]): Batch => {
   if (!first?.origin || batches.length === 1) return rest
   const request = `${first.origin.request} and ${batches.length - 1} more`
   return { ...rest, origin: { source: first.origin.source, request } }
-}
-
-/** Ticks: fewer rows than were received mean that REST is not whole yet. */
-function replaced(live: Batch | undefined, rest: Batch): Reconciliation {
-  const missing = Math.max(0, (live?.length ?? 0) - rest.length)
-  return {
-    rest: rest.length,
-    added: rest.length - (live?.length ?? 0) + missing,
-    changed: 0,
-    unconfirmed: missing,
-  }
 }
 
 /** Walks both, sorted by key. */

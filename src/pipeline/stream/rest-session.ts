@@ -45,16 +45,31 @@ async function fetchOne(
   ticker: string,
   signal: AbortSignal,
 ): Promise<RestAnswer> {
-  const { id, date } = series
   const parts: Batch[] = []
+  for await (const rows of readSession(source, book, series, ticker, signal)) parts.push(rows)
+  if (parts.length === 0) return { ticker, rows: undefined, newestMs: -Infinity }
+  const rows = concatBatches(parts)
+  return { ticker, rows, newestMs: newestOf(rows, series.id.dataset.eventColumn) }
+}
+
+/**
+ * What REST has of `ticker` in the session of `series`, as far as it keeps the rules, page by page.
+ *
+ * @throws {VendorError}
+ */
+export async function* readSession(
+  source: HistorySource,
+  book: SessionBook,
+  series: LiveSeries,
+  ticker: string,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const { id, date } = series
   const request = { dataset: id.dataset, ticker, from: date, to: date }
   for await (const page of source.read(request, signal)) {
     const ours = ofSession(page, series)
-    if (ours.length > 0) parts.push(...(await book.refine(series, ours)))
+    if (ours.length > 0) yield* await book.refine(series, ours)
   }
-  if (parts.length === 0) return { ticker, rows: undefined, newestMs: -Infinity }
-  const rows = concatBatches(parts)
-  return { ticker, rows, newestMs: newestOf(rows, id.dataset.eventColumn) }
 }
 
 function ofSession(page: Batch, { id, date }: LiveSeries): Batch {

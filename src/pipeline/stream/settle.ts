@@ -3,6 +3,7 @@ import type { HistorySource } from '../../sources/history.ts'
 import { commitCell, holdCell, type CellSettlement, type StreamLake } from './cell.ts'
 import type { LiveSeries } from './live-series.ts'
 import { reconcile, type Reconciliation } from './reconcile.ts'
+import { replaceTicks } from './replace-ticks.ts'
 import type { SessionBook } from './session-book.ts'
 
 export interface SettleOptions {
@@ -10,7 +11,6 @@ export interface SettleOptions {
   readonly source: HistorySource
   readonly book: SessionBook
   readonly tickers: readonly string[]
-  readonly sharesKeys: boolean
 }
 
 /** What a finished session came to. `retry`: asking REST again later may complete it. */
@@ -55,12 +55,16 @@ function lateText({ late: { merged, quarantined } }: LiveSeries): string {
 
 async function judge(
   series: LiveSeries,
-  { source, book, tickers, sharesKeys }: SettleOptions,
+  options: SettleOptions,
   signal: AbortSignal,
 ): Promise<CellSettlement & { readonly retry: boolean }> {
+  const { source, book, tickers } = options
+  const verdict = (found: Reconciliation) => verdictOf(found, series)
   try {
-    const found = await reconcile(source, book, series, { tickers, sharesKeys }, signal)
-    return verdictOf(found, series)
+    const found = series.keepsRows
+      ? await reconcile(source, book, series, tickers, signal)
+      : await replaceTicks(series, options, verdict, signal)
+    return verdict(found)
   } catch (error) {
     if (!(error instanceof VendorError)) throw error
     const why = error instanceof EntitlementError ? 'the plan does not serve the session yet' : 'REST failed'

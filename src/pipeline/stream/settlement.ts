@@ -97,9 +97,8 @@ export class Settlement {
   async #settleFinished(series: LiveSeries, untilTickMs: number, patience: AbortSignal): Promise<Settled> {
     const { lake, vendor, symbols, channels, times, immediate } = this.#options
     const channel = channels.find(({ dataset }) => dataset === series.id.dataset)
-    const { sharesKeys = true } = channel ?? {}
     await holdCell(lake, series)
-    const settling = { lake, source: vendor.history, book: this.#book, tickers: symbols, sharesKeys }
+    const settling = { lake, source: vendor.history, book: this.#book, tickers: symbols }
     for (;;) {
       const settled = await settleFinished(series, settling, immediate)
       if (settled.state === 'complete' && channel) this.#holes.closeAll(channel)

@@ -124,7 +124,7 @@ describe('closing a hole', () => {
 })
 
 describe('comparing a session with REST', () => {
-  const how = { tickers: ['SPY'], sharesKeys: true }
+  const how = ['SPY']
 
   test('counts what REST adds and changes, and lets it win', async () => {
     const { book, series } = await cutSession()
@@ -163,27 +163,5 @@ describe('comparing a session with REST', () => {
     )
     expect(found).toEqual({ rest: 0, added: 0, changed: 0, unconfirmed: 35 })
     expect(closes(series.rows()).size).toBe(35)
-  })
-
-  test('of ticks replaces all, unless REST has fewer than were received', async () => {
-    const { book, series } = await cutSession()
-    const ticks = { ...how, sharesKeys: false }
-    const fewer = await reconcile(
-      source(() => minutes('11:00', '11:10')),
-      book,
-      series,
-      ticks,
-      NEVER,
-    )
-    expect(fewer.unconfirmed).toBe(25)
-    expect(closes(series.rows()).size).toBe(35)
-    await reconcile(
-      source(() => minutes('11:00', '12:00')),
-      book,
-      series,
-      ticks,
-      NEVER,
-    )
-    expect(closes(series.rows()).size).toBe(60)
   })
 })
