@@ -140,13 +140,13 @@ describe('silence', () => {
 
 describe('what is to be expected', () => {
   test('of a channel of which nothing was seen yet: four empty minutes may be chance, five are not', () => {
-    const expectation = new Expectation(SESSION, MINUTE)
+    const expectation = new Expectation(SESSION, channelOf('AM', 'stocks'))
     expect(expectation.isSurprising(at('10:00'), at('10:04'))).toBe(false)
     expect(expectation.isSurprising(at('10:00'), at('10:05'))).toBe(true)
   })
 
   test('is learnt for regular and extended hours apart', () => {
-    const expectation = new Expectation(SESSION, MINUTE)
+    const expectation = new Expectation(SESSION, channelOf('AM', 'stocks'))
     for (let ms = at('09:30'); ms < at('16:00'); ms += MINUTE) expectation.noteEvent(ms)
     for (let ms = at('16:10'); ms < at('18:00'); ms += 10 * MINUTE) {
       expectation.noteEmpty(ms - 9 * MINUTE, ms)
