@@ -1,4 +1,5 @@
-import { concatBatches, sliceBatch, type Batch } from '../../core/batch.ts'
+import { concatBatches } from '../../core/batch-concat.ts'
+import { sliceBatch, type Batch } from '../../core/batch.ts'
 import { dedupLastWins, rowComparator } from '../../core/sort.ts'
 
 /**
