@@ -1,11 +1,18 @@
 import type { Batch } from '../../core/batch.ts'
 import { dedupLastWins } from '../../core/sort.ts'
 import type { SeriesWriter } from '../../lake/series-writer.ts'
-import { commitCell, refusedOf, withWriter, type CellSettlement } from './cell.ts'
+import type { HistorySource } from '../../sources/history.ts'
+import { commitCell, refusedOf, withWriter, type CellSettlement, type StreamLake } from './cell.ts'
 import type { LiveSeries } from './live-series.ts'
 import type { Reconciliation } from './reconcile.ts'
 import { readSession } from './rest-session.ts'
-import type { SettleOptions } from './settle.ts'
+import type { SessionBook } from './session-book.ts'
+
+export interface ReplaceOptions {
+  readonly lake: StreamLake
+  readonly source: HistorySource
+  readonly book: SessionBook
+}
 
 /**
  * Lets REST replace the ticks of a session, page by page into the lake: nothing can be compared row by row, as live
@@ -16,7 +23,7 @@ import type { SettleOptions } from './settle.ts'
  */
 export async function replaceTicks(
   series: LiveSeries,
-  { lake, source, book }: SettleOptions,
+  { lake, source, book }: ReplaceOptions,
   verdictOf: (found: Reconciliation) => CellSettlement,
   signal: AbortSignal,
 ): Promise<Reconciliation> {

@@ -1,15 +1,10 @@
 import { EntitlementError, messageOf, VendorError } from '../../core/errors.ts'
-import type { HistorySource } from '../../sources/history.ts'
-import { commitCell, holdCell, type CellSettlement, type StreamLake } from './cell.ts'
+import { commitCell, holdCell, type CellSettlement } from './cell.ts'
 import type { LiveSeries } from './live-series.ts'
 import { reconcile, type Reconciliation } from './reconcile.ts'
-import { replaceTicks } from './replace-ticks.ts'
-import type { SessionBook } from './session-book.ts'
+import { replaceTicks, type ReplaceOptions } from './replace-ticks.ts'
 
-export interface SettleOptions {
-  readonly lake: StreamLake
-  readonly source: HistorySource
-  readonly book: SessionBook
+export interface SettleOptions extends ReplaceOptions {
   readonly tickers: readonly string[]
 }
 
