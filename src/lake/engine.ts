@@ -2,7 +2,7 @@ import type { Batch } from '../core/batch.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 
 /** Names that `sinks.parquet.engine` accepts. */
-export const ENGINE_NAMES = ['duckdb', 'parquetjs-lite'] as const
+export const ENGINE_NAMES = ['columnar', 'duckdb', 'parquetjs-lite'] as const
 export type EngineName = (typeof ENGINE_NAMES)[number]
 
 export const COMPRESSIONS = ['zstd', 'snappy', 'gzip', 'uncompressed'] as const

@@ -426,11 +426,11 @@ function canMount(): boolean {
   }
 }
 
-/** A file system of 256 KiB. */
+/** A file system of 64 KiB. */
 function mountTinyDisk(): { readonly folder: string; unmount(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'tapelake-tiny-'))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder], { stdio: 'ignore' })
   } catch (error) {
     rmdirSync(folder)
     throw error

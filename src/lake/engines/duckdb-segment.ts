@@ -74,7 +74,8 @@ export class DuckDbSegment implements SegmentWriter {
   #omitFirstValue({ name, type, nullable }: ColumnDefinition, batch: Batch): void {
     if (type !== 'string' || nullable || batch.length === 0 || this.#omitted.has(name)) return
     const { codes, dictionary } = batch.columns[name] as StringColumn
-    this.#omitted.set(name, dictionary[codes[0]!]!)
+    const first = dictionary[codes[0]!]!
+    if (!first.includes('\0')) this.#omitted.set(name, first) // SQL text ends at a zero
   }
 
   #appendVector(appender: DuckDBAppender, batch: Batch, from: number): void {

@@ -101,6 +101,15 @@ describe('duckdb engine', () => {
     expect(await readdir(join(folder, 'spill'))).toEqual([])
   })
 
+  test('a text with a zero in it survives, as the first of its column too', async () => {
+    const given = sampleRows(3).map((row, i) => ({ ...only(fullDataset, row), id: i < 2 ? 'a\0b' : 'a' }))
+    const path = join(folder, 'zero.parquet')
+    const writer = await engine.openSegment({ ...options, path })
+    await writer.append(batchOf(fullDataset, given))
+    await writer.finish()
+    expect(await rowsOf(engine.read(fullDataset, [path]))).toEqual(given)
+  })
+
   test('a closed segment takes no more rows', async () => {
     const path = join(folder, 'closed.parquet')
     const writer = await engine.openSegment({ ...options, path })

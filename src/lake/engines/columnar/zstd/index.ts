@@ -1,0 +1,2 @@
+export { compressZstd } from './frame.ts'
+export type { Grid } from './matches.ts'
