@@ -38,7 +38,7 @@ export async function pathSteps(params: PathParams): Promise<Figures> {
     apiKey: 'bench',
     connectMs: 5000,
   })
-  const engine = createEngine('duckdb', { tempDirectory: join(params.work, 'scratch') })
+  const engine = createEngine('columnar', { tempDirectory: join(params.work, 'scratch') })
   const stages = await openStages(new Set(item.sessions), item)
   const walks: Stopwatch[] = []
   for (let run = 0; run <= params.runs; run++) {

@@ -28,7 +28,7 @@ export async function tapelakePath({ url, body, work, runs }: PathParams): Promi
   const { item, batch } = await readBody(body)
   const source = await openSource(url)
   const { createEngine } = await load.engines()
-  const engine = createEngine('duckdb', { tempDirectory: join(work, 'scratch') })
+  const engine = createEngine('columnar', { tempDirectory: join(work, 'scratch') })
   const { recordItem } = await load.recordItem()
   const { SilenceJudge } = await load.silence()
   const times: number[] = []

@@ -7,6 +7,7 @@ export async function fileSize({ smoke, rounds, work, body }: Setup): Promise<Re
   const params = { body: body.path, work, runs: smoke ? 1 : 9 }
   const slow = { ...params, runs: 1 }
   const found = await compareCases(rounds, {
+    columnar: { name: 'segment-file', params: { ...params, engine: 'columnar', compression: 'zstd' } },
     zstd: { name: 'segment-file', params: { ...params, engine: 'duckdb', compression: 'zstd' } },
     snappy: { name: 'segment-file', params: { ...params, engine: 'duckdb', compression: 'snappy' } },
     second: { name: 'segment-file', params: { ...slow, engine: 'parquetjs-lite', compression: 'snappy' } },
@@ -26,7 +27,8 @@ export async function fileSize({ smoke, rounds, work, body }: Setup): Promise<Re
         title: `Parquet file of ${count(body.rows)} bars`,
         head: ['', 'bytes/row', 'size to row by row', 'write, warm', 'faster'],
         rows: [
-          row('duckdb, zstd (default)', found.zstd),
+          row('columnar, zstd (default)', found.columnar),
+          row('duckdb, zstd', found.zstd),
           row('duckdb, snappy', found.snappy),
           row('engine parquetjs-lite, snappy, read back', found.second),
           row('parquetjs-lite row by row, snappy', peer),

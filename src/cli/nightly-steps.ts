@@ -196,7 +196,7 @@ async function compact({ config, now, runId, signals }: RunContext): Promise<Ste
   const { compression, rowGroupRows } = config.settings.sinks.parquet
   const { keepDays } = config.settings.versions
   const lake = await openLake(config.dataDir)
-  const engine = createEngine('duckdb', { tempDirectory: dataPaths(config.dataDir).scratch })
+  const engine = createEngine('columnar', { tempDirectory: dataPaths(config.dataDir).scratch })
   try {
     const options = {
       ...{ root: config.dataDir, runId, nowMs: now(), keepDays, lockWaitMs: 0 },

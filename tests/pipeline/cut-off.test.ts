@@ -68,7 +68,7 @@ test('a segment that is gone is written anew by --force, although the answer is 
     for (const file of readdirSync(join(folder, month))) rmSync(join(folder, month, file))
   }
   await record({ source, root, force: true })
-  const engine = createEngine('duckdb', { tempDirectory: join(root, 'scratch') })
+  const engine = createEngine('columnar', { tempDirectory: join(root, 'scratch') })
   const series = { dataset: datasetNamed('equity_bars_1m'), ticker: 'SPY' }
   const { rows, findings } = await verifySeries(root, series, async () => engine)
   await engine.close()

@@ -80,7 +80,7 @@ export async function record(options: RecordOptions): Promise<Recorded> {
   } = options
   const root = options.root ?? freshFolder()
   const nowMs = options.nowMs ?? NOW_MS
-  const engine = createEngine('duckdb', { tempDirectory: join(root, 'scratch') })
+  const engine = createEngine('columnar', { tempDirectory: join(root, 'scratch') })
   const before = source.calls
   try {
     const outcome = await backfillSeries(

@@ -85,7 +85,7 @@ export function testRoot(): string {
 }
 
 /** The engine under the lake in these tests; opened once. */
-export const engine = createEngine('duckdb', {
+export const engine = createEngine('columnar', {
   tempDirectory: join(tmpdir(), 'tapelake-scratch'), // nothing here is large enough to spill
   threads: 1,
 })

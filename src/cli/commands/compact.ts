@@ -33,7 +33,7 @@ async function compact(context: RunContext, given: CompactFlags): Promise<ExitCo
   const { dataPaths } = await import('../../lake/layout.ts')
   const { compression, rowGroupRows } = config.settings.sinks.parquet
   const lake = await openLake(config.dataDir)
-  const engine = createEngine('duckdb', { tempDirectory: dataPaths(config.dataDir).scratch })
+  const engine = createEngine('columnar', { tempDirectory: dataPaths(config.dataDir).scratch })
   try {
     const options = {
       ...{ root: config.dataDir, runId, nowMs: now(), keepDays, lockWaitMs: wait * 1000 },

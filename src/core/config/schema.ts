@@ -10,18 +10,18 @@ import { nightly, workers } from './schema-unattended.ts'
 const port = z.int().min(0).max(65_535)
 
 /** What each engine compresses with best when `compression` is `auto`. */
-const BEST_COMPRESSION = { duckdb: 'zstd', 'parquetjs-lite': 'snappy' } as const
+const BEST_COMPRESSION = { columnar: 'zstd', duckdb: 'zstd', 'parquetjs-lite': 'snappy' } as const
 
 const parquet = z
   .strictObject({
     engine: z
-      .enum(['duckdb', 'parquetjs-lite'])
-      .default('duckdb')
+      .enum(['columnar', 'duckdb', 'parquetjs-lite'])
+      .default('columnar')
       .describe('What writes Parquet files. parquetjs-lite cannot hold every dataset and says so.'),
     compression: z
       .enum(['auto', 'zstd', 'snappy', 'gzip', 'uncompressed'])
       .default('auto')
-      .describe('Compression of the files; auto = zstd with duckdb, snappy with parquetjs-lite.'),
+      .describe('Compression of the files; auto = snappy with parquetjs-lite, otherwise zstd.'),
     rowGroupRows: z
       .int()
       .min(1)

@@ -71,7 +71,7 @@ describe('a mistake in a config file is refused with file, line, key and what wa
     [
       'a word that is none of the known ones',
       'sinks:\n  parquet:\n    engine: duckbd\n',
-      "config/sources.yaml:3: sinks.parquet.engine: expected one of duckdb, parquetjs-lite, found 'duckbd'",
+      "config/sources.yaml:3: sinks.parquet.engine: expected one of columnar, duckdb, parquetjs-lite, found 'duckbd'",
     ],
     [
       'a negative limit',

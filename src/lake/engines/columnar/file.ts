@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Batch } from '../../../core/batch.ts'
 import type { SegmentOptions } from '../../engine.ts'
+import { ByteWriter } from './byte-writer.ts'
 import type { PageCodec } from './codecs.ts'
 import { encodeFooter, type RowGroupFacts } from './footer.ts'
 import { encodeRowGroup } from './row-group.ts'
@@ -9,40 +10,39 @@ import { encodeRowGroup } from './row-group.ts'
 const CREATED_BY = 'tapelake version 1.0.0 (build columnar)'
 const MAGIC = Buffer.from('PAR1')
 
+/** Memory of files that are closed, for those to come. */
+const writers: ByteWriter[] = []
+const MOST_WRITERS = 2
+
 /** A Parquet file being written, row group by row group. The file is made with the first. */
 export class ColumnarFile {
   readonly #options: SegmentOptions
   readonly #codec: PageCodec
   readonly #rowGroups: RowGroupFacts[] = []
   #handle: FileHandle | undefined
-  #pending: Uint8Array[] = [MAGIC]
-  #offset = MAGIC.length
+  readonly #pending = writers.pop() ?? new ByteWriter()
+  #flushed = 0
+  #closed = false
 
   constructor(options: SegmentOptions, codec: PageCodec) {
     this.#options = options
     this.#codec = codec
+    this.#pending.reset().bytes(MAGIC)
   }
 
   /** Writes `batch`, in order and not empty, as one row group. */
   async add(batch: Batch): Promise<void> {
-    const chunks = await encodeRowGroup(this.#options.dataset.columns, batch, this.#codec)
-    this.#rowGroups.push({
-      rows: batch.length,
-      offset: this.#offset,
-      chunks: chunks.map(({ facts }) => facts),
-    })
-    for (const { facts, pages } of chunks) {
-      this.#pending.push(...pages)
-      this.#offset += facts.bytes
-    }
+    const offset = this.#flushed + this.#pending.length
+    const chunks = await encodeRowGroup(this.#options.dataset.columns, batch, this.#codec, this.#pending)
+    this.#rowGroups.push({ rows: batch.length, offset, chunks })
   }
 
   /** Writes what was encoded. */
   async flush(): Promise<void> {
     this.#handle ??= await open(this.#options.path, 'w')
-    const bytes = Buffer.concat(this.#pending)
-    this.#pending = []
-    await this.#handle.writeFile(bytes)
+    await this.#handle.writeFile(this.#pending.written)
+    this.#flushed += this.#pending.length
+    this.#pending.reset()
   }
 
   /** Completes and closes the file. */
@@ -55,15 +55,18 @@ export class ColumnarFile {
       metadata: this.#options.metadata,
       createdBy: CREATED_BY,
     })
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(footer.length)
-    this.#pending.push(footer, length, MAGIC)
+    this.#pending.bytes(footer)
+    this.#pending.uint32(footer.length)
+    this.#pending.bytes(MAGIC)
     await this.flush()
     await this.close()
   }
 
   /** Closes the file, whole or not. */
   async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (writers.length < MOST_WRITERS) writers.push(this.#pending)
     const handle = this.#handle
     this.#handle = undefined
     await handle?.close()

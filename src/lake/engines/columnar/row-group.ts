@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Batch } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
+import type { ByteWriter } from './byte-writer.ts'
 import type { PageCodec } from './codecs.ts'
 import { encodeColumn, ENCODINGS, type EncodedColumn } from './encode-column.ts'
 import { encodeStruct, i32, struct } from './thrift.ts'
@@ -15,56 +16,50 @@ export interface ChunkFacts extends Omit<EncodedColumn, 'data' | 'dictionary'> {
   readonly dictionaryBytes: number
 }
 
-/** A column of a row group: its pages, headers and bodies in turn, as they stand in the file. */
-export interface ColumnChunk {
-  readonly facts: ChunkFacts
-  readonly pages: readonly Uint8Array[]
-}
-
 const PAGE_TYPES = { DATA: 0, DICTIONARY: 2 } as const
 const RLE = 3
 
 /** More rows than this, and other work gets a turn between columns. */
 const ROWS_AT_ONCE = 32_768
 
-/** Encodes `batch` column by column. */
+/** Encodes `batch` column by column and puts the pages at the end of `out`, as they stand in a file. */
 export async function encodeRowGroup(
   columns: readonly ColumnDefinition[],
   batch: Batch,
   codec: PageCodec,
-): Promise<ColumnChunk[]> {
-  const chunks: Promise<ColumnChunk>[] = []
+  out: ByteWriter,
+): Promise<ChunkFacts[]> {
+  const chunks: ChunkFacts[] = []
   for (const column of columns) {
-    chunks.push(encodeChunk(column, batch, codec))
+    chunks.push(encodeChunk(column, batch, codec, out))
     if (batch.length > ROWS_AT_ONCE) await setImmediate()
   }
-  return await Promise.all(chunks)
+  return chunks
 }
 
-async function encodeChunk(column: ColumnDefinition, batch: Batch, codec: PageCodec): Promise<ColumnChunk> {
-  const { data, dictionary: distinct, ...encoded } = encodeColumn(column, batch)
-  const [plainBytes, distinctBytes] = [data.bytes.length, distinct?.bytes.length ?? 0]
-  const [body, values] = await Promise.all([
-    codec.compress(data.bytes, data.grid),
-    distinct && codec.compress(distinct.bytes, distinct.grid),
-  ])
-  const header = dataHeader(encoded, plainBytes, body.length)
-  const dictionary =
-    distinct && values ? [dictionaryHeader(distinct.count, distinctBytes, values.length), values] : []
-  const pages = [...dictionary, header, body]
-  const headerBytes = header.length + (dictionary[0]?.length ?? 0)
-  const facts = {
+function encodeChunk(column: ColumnDefinition, batch: Batch, codec: PageCodec, out: ByteWriter): ChunkFacts {
+  const { data, dictionary, ...encoded } = encodeColumn(column, batch)
+  const start = out.length
+  let plainBytes = data.bytes.length
+  if (dictionary) {
+    const body = codec.compress(dictionary.bytes, dictionary.grid)
+    out.bytes(dictionaryHeader(dictionary.count, dictionary.bytes.length, body.length))
+    plainBytes += dictionary.bytes.length + (out.length - start)
+    out.bytes(body)
+  }
+  const dictionaryBytes = out.length - start
+  const body = codec.compress(data.bytes, data.grid)
+  const header = dataHeader(encoded, data.bytes.length, body.length)
+  out.bytes(header)
+  out.bytes(body)
+  return {
     ...encoded,
     column,
-    bytes: totalLength(pages),
-    plainBytes: headerBytes + plainBytes + distinctBytes,
-    dictionaryBytes: totalLength(dictionary),
+    bytes: out.length - start,
+    plainBytes: plainBytes + header.length,
+    dictionaryBytes,
   }
-  return { facts, pages }
 }
-
-const totalLength = (parts: readonly Uint8Array[]): number =>
-  parts.reduce((sum, { length }) => sum + length, 0)
 
 const dataHeader = (
   { entries, encoding }: Pick<EncodedColumn, 'entries' | 'encoding'>,

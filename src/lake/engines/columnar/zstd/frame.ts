@@ -15,7 +15,7 @@ const scratch = new Uint8Array(4 * BLOCK_BYTES)
 
 /**
  * A zstd frame (RFC 8878) of `page`, for any zstd reader. It looks for matches where values of a column begin, which
- * is why it is fast; see docs/decisions/0012-columnar-writer.md for what was measured.
+ * is why it is fast. The frame is valid until the next call. See docs/decisions/0012-columnar-writer.md for what was measured.
  */
 export function compressZstd(page: Uint8Array, grid: Grid = { stride: 1, lead: 0 }): Uint8Array {
   const out = roomFor(page.length + 3 * Math.ceil(page.length / BLOCK_BYTES) + 16)
@@ -38,7 +38,7 @@ export function compressZstd(page: Uint8Array, grid: Grid = { stride: 1, lead: 0
     out.set(body, at)
     at += body.length
   }
-  return out.slice(0, at)
+  return out.subarray(0, at)
 }
 
 let room = new Uint8Array(BLOCK_BYTES)
