@@ -3,7 +3,7 @@ import { LakeError } from '../core/errors.ts'
 import { wasTrueAt } from './history.ts'
 import { partitionOf, segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Cell, Ledger, Version } from './ledger.ts'
-import { hasSize } from './recovery.ts'
+import { hasChecksum, hasSize } from './recovery.ts'
 import type { SeriesView } from './series-store.ts'
 
 /** One file of the lake, or of its history, and which of its sessions count; undefined: all of them. */
@@ -97,10 +97,10 @@ async function keptFile(
   if (!version?.kept) return undefined
   const { path, bytes } = version.kept
   const live = segmentPath(series, partitionOf(series.dataset, date))
-  for (const place of [path, path + TEMPORARY_SUFFIX, live]) {
-    const file = join(root, place)
+  for (const file of [join(root, path), join(root, path + TEMPORARY_SUFFIX)]) {
     if (await hasSize(file, version.kept)) return { file, bytes }
   }
+  if (await hasChecksum(join(root, live), version.kept)) return { file: join(root, live), bytes }
   throw new LakeError(`${path} is gone: it has the rows of ${date} as they were from ${cell.at}`, {
     hint: 'Restore it from a backup, or ask for another instant.',
   })

@@ -109,8 +109,11 @@ export const hasSize = async (file: string, { bytes }: Pick<Segment, 'bytes'>): 
     () => false,
   )
 
-const hasChecksum = async (file: string, segment: Segment): Promise<boolean> =>
-  (await hasSize(file, segment)) && (await sha256File(file)) === segment.sha256
+/** Sure, where another file may have the same size: minutes of other prices often do. */
+export const hasChecksum = async (
+  file: string,
+  segment: Pick<Segment, 'bytes' | 'sha256'>,
+): Promise<boolean> => (await hasSize(file, segment)) && (await sha256File(file)) === segment.sha256
 
 /** Removes everything below `folder` whose name says that it was never finished. */
 async function sweepTemporary(folder: string): Promise<void> {

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
 import type { ParquetEngine } from './engine.ts'
-import { hasSize } from './recovery.ts'
+import { hasChecksum } from './recovery.ts'
 import { partitionOf, segmentPath, TEMPORARY_SUFFIX } from './layout.ts'
 import type { Ledger, Version } from './ledger.ts'
 import { scanContent } from './scan.ts'
@@ -40,7 +40,7 @@ async function placeOf({ series }: Report, root: string, { kept, date }: Version
   const file = join(root, kept!.path)
   const others = [file + TEMPORARY_SUFFIX, join(root, segmentPath(series, partitionOf(series.dataset, date)))]
   if (await isPresent(file)) return file
-  for (const other of others) if (await hasSize(other, kept!)) return other
+  for (const other of others) if (await hasChecksum(other, kept!)) return other
   return file
 }
 

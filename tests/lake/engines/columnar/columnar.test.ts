@@ -59,7 +59,7 @@ describe('columnar engine', () => {
         maxLength: fullDataset.columns.length,
       }),
       rowGroupRows: fc.constantFrom(122_880, 1000, 17),
-      compression: fc.constantFrom(...COMPRESSIONS),
+      compression: fc.constantFrom('zstd' as const, 'uncompressed' as const), // the others are DuckDB's
       seed: fc.nat(),
     })
     await fc.assert(
