@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
-import { concatBatches, sliceBatch, type Batch } from '../../../core/batch.ts'
+import { concatBatches } from '../../../core/batch-concat.ts'
+import { sliceBatch, type Batch } from '../../../core/batch.ts'
 import { SchemaError } from '../../../core/errors.ts'
 import { dedupLastWins } from '../../../core/sort.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
