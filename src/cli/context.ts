@@ -131,7 +131,12 @@ export async function nextRun(context: RunContext): Promise<RunContext> {
   const runId = newRunId(now())
   const logger = await loggerFor(context, config, redactor, runId)
   const { RunTelemetry: Telemetry } = await import('./run-telemetry.ts')
-  return { ...context, runId, logger, telemetry: new Telemetry({ ...context, runId, logger }) }
+  return {
+    ...context,
+    runId,
+    logger,
+    telemetry: new Telemetry({ ...context, runId, logger, whole: context.telemetry }),
+  }
 }
 
 async function loggerFor(

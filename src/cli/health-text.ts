@@ -1,6 +1,8 @@
+import type { BudgetView } from '../pipeline/budget.ts'
 import type { HealthReport } from '../pipeline/health.ts'
 import type { HealthState, SeriesFacts } from '../monitor/health.ts'
 import type { RunContext } from './context.ts'
+import { budgetLines } from './budget-text.ts'
 import { formatNumber, plural } from './format.ts'
 import type { Style } from './output.ts'
 
@@ -9,7 +11,11 @@ const STYLES: Readonly<Record<HealthState, Style>> = { ok: 'green', degraded: 'y
 const SERIES_SHOWN = 30
 
 /** Prints the view for people: the state, the reasons, the parts. */
-export async function printHealth({ out, config, now }: RunContext, report: HealthReport): Promise<void> {
+export async function printHealth(
+  { out, config, now }: RunContext,
+  report: HealthReport,
+  budget: BudgetView | null,
+): Promise<void> {
   const { state, findings, lastRuns, workers, streams, breakers, breakersByProcess, disk, quarantine } =
     report
   const at = new Date(now()).toISOString().slice(0, 19)
@@ -35,6 +41,7 @@ export async function printHealth({ out, config, now }: RunContext, report: Heal
     const pids = whose.map(({ pid, state: its }) => `${its} in process ${pid}`)
     out.line(`breaker ${endpoint}: ${how}${pids.length > 0 ? ` (${pids.join(', ')})` : ''}`)
   }
+  if (budget) out.line(`budget: ${budgetLines(budget).join('; ')}`)
   out.line(`disk: ${disk.freeMb === null ? '?' : formatNumber(disk.freeMb)} MiB free`)
   const refused = `${plural(quarantine.rows, 'row')} of ${plural(quarantine.sessions, 'session')}`
   if (quarantine.rows > 0) out.line(`quarantine: ${refused} (${shortList(quarantine.series)})`)

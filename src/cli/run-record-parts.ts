@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
 import { categoryOf, EXIT, isPipelineError, messageOf, type ExitCode } from '../core/errors.ts'
+import { sleep } from '../core/abort.ts'
+import { writeRun } from '../lake/run-store.ts'
 import { processStart } from '../lake/process-identity.ts'
 import type { LoadedConfig } from '../core/config/index.ts'
 import { RUN_VERSION, type RunLeft, type RunRecord, type RunState } from '../lake/run-record.ts'
@@ -26,6 +28,21 @@ export async function newRecord(
     limiter: { averageWaitMs: 0, longestWaitMs: 0 },
     ...{ crashes: 0, quarantined: 0, duplicates: 0, sessions: {}, errors: {}, failures: [], error: null },
     ...{ left: [], leftSessions: 0, steps: [], live: {} },
+  }
+}
+
+const TRY_AGAIN_MS = 500
+const NEVER = new AbortController().signal
+
+/** Writes a record; tries again for a while where it cannot be written. @throws {DiskError} in the end */
+export async function writePatiently(root: string, record: RunRecord, tries: number): Promise<void> {
+  for (let left = tries; ; left--) {
+    try {
+      return await writeRun(root, record)
+    } catch (error) {
+      if (left <= 1) throw error
+      await sleep(TRY_AGAIN_MS, NEVER)
+    }
   }
 }
 

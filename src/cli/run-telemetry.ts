@@ -1,4 +1,3 @@
-import { sleep } from '../core/abort.ts'
 import { EXIT, messageOf, type ExitCode } from '../core/errors.ts'
 import { together } from '../core/together.ts'
 import type { LoadedConfig } from '../core/config/index.ts'
@@ -9,23 +8,17 @@ import type { RunLeft, RunRecord, RunStep } from '../lake/run-record.ts'
 import { CELL_STATES } from '../lake/ledger.ts'
 import { listRuns, pruneRuns, writeRun } from '../lake/run-store.ts'
 import { HOLE_STATES } from '../lake/status.ts'
-import { calendarOf } from '../market/calendar/index.ts'
 import type { RunGauges } from '../monitor/metrics.ts'
-import { BreakerBoard } from '../monitor/breaker-board.ts'
-import { RunObserver } from '../monitor/observer.ts'
 import type { RunCounters } from '../monitor/run-counters.ts'
 import type { BackfillHooks } from '../pipeline/backfill.ts'
 import type { BudgetView } from '../pipeline/budget.ts'
-import { settledBy } from '../pipeline/settled.ts'
-import type { BackfillAllHooks } from '../pipeline/workers/backfill-all.ts'
 import type { StreamHooks, StreamSummary } from '../pipeline/stream/contract.ts'
-import { endpointFamily } from '../sources/polygon/endpoints.ts'
 import type { SourceEvents } from '../sources/polygon/options.ts'
 import { shortList } from './format.ts'
 import type { MetricsFlags } from './metrics-flags.ts'
-import { observerOptions } from './observer-options.ts'
 import type { Output, Terminal } from './output.ts'
 import { RunMetrics } from './run-metrics.ts'
+import { RunWatch, type WorkerHooks } from './run-watch.ts'
 import {
   countBy,
   endingOf,
@@ -34,16 +27,14 @@ import {
   newRecord,
   ratiosOf,
   stateOf,
+  writePatiently,
 } from './run-record-parts.ts'
-import { StreamTelemetry } from './stream-telemetry.ts'
 
 /** A run under way writes its record anew this often: who has not written for long, hangs. */
 const WRITE_EVERY_MS = 5000
 
 /** How a run ended is worth waiting for: a full disk may be cleared. */
 const LAST_TRIES = 8
-const TRY_AGAIN_MS = 500
-const NEVER = new AbortController().signal
 
 /** What a run is about. */
 export interface RunSubject {
@@ -63,6 +54,8 @@ export interface TelemetryContext {
   readonly logger: Logger
   readonly runId: string
   readonly now: () => number
+  /** Of the process that this run is one of several of, where it shows metrics: it counts with the run. */
+  readonly whole?: RunTelemetry
 }
 
 /**
@@ -71,18 +64,13 @@ export interface TelemetryContext {
  */
 export class RunTelemetry {
   readonly #context: TelemetryContext
-  readonly #observer: RunObserver
-  /** Problems that were logged and go on. */
-  #told = new Set<string>()
+  readonly #watch: RunWatch
   readonly #steps: RunStep[] = []
   readonly #startedMs = Date.now()
-  readonly #follows = new Set<string>()
-  readonly #breakers = new BreakerBoard()
-  readonly #stream: StreamTelemetry
-  #streams = false
   #metrics: RunMetrics | undefined
   #budget: BudgetView | undefined
   #lastSuccessMs: number | undefined
+  #lastExitCode: ExitCode | undefined
   #left: readonly RunLeft[] = []
   #record: RunRecord | undefined
   #writing: Promise<void> | undefined
@@ -91,13 +79,16 @@ export class RunTelemetry {
 
   constructor(context: TelemetryContext) {
     this.#context = { ...context, logger: context.logger.child({ component: 'monitor' }) }
-    this.#observer = new RunObserver(observerOptions(this.#context))
-    this.#stream = new StreamTelemetry(this.#observer.counters)
+    this.#watch = new RunWatch({
+      ...this.#context,
+      isNoted: () => this.#record !== undefined,
+      onAnswer: (endpoint, ms) => this.#metrics?.observeRequest(endpoint, ms),
+    })
   }
 
   /** What the run has done so far. */
   get counters(): RunCounters {
-    return this.#observer.counters
+    return this.#watch.observer.counters
   }
 
   /**
@@ -121,10 +112,20 @@ export class RunTelemetry {
     this.#timer.unref()
   }
 
+  /** Shows metrics from now on, where asked to, of the runs that are parts of this process. @throws as begin does */
+  async show(command: string, metrics: MetricsFlags): Promise<void> {
+    await this.#showMetrics(command, metrics)
+    this.#timer = setInterval(() => {
+      this.#watch.observer.look()
+      if (this.#metrics) void this.#readBudget()
+    }, WRITE_EVERY_MS)
+    this.#timer.unref()
+  }
+
   /** Ends the record, if one was begun. Never throws: what the run did counts, not whether it could be noted. */
   async end(exitCode: ExitCode, error: unknown): Promise<void> {
-    if (!this.#record) return await this.#metrics?.stop()
     clearInterval(this.#timer)
+    if (!this.#record) return await this.#metrics?.stop()
     await this.#entry?.remove()
     await this.#writing
     if (error !== undefined) this.counters.countFailure(error)
@@ -132,9 +133,16 @@ export class RunTelemetry {
     const state = stateOf(exitCode)
     this.#record = { ...this.#record, state, exitCode, endedAt, error: endingOf(error, endedAt) }
     await this.#write(this.#presentClean(), LAST_TRIES)
-    if (exitCode === EXIT.ok) this.#lastSuccessMs = Date.parse(endedAt)
+    this.noteEnd(exitCode, Date.parse(endedAt))
+    this.#context.whole?.noteEnd(exitCode, Date.parse(endedAt))
     if (this.#metrics) await this.#readBudget()
     await this.#metrics?.stop()
+  }
+
+  /** A run has ended, this one or a part of it. */
+  noteEnd(exitCode: ExitCode, endedMs: number): void {
+    this.#lastExitCode = exitCode
+    if (exitCode === EXIT.ok) this.#lastSuccessMs = endedMs
   }
 
   /** What the run left undone. */
@@ -148,57 +156,23 @@ export class RunTelemetry {
   }
 
   /** Counts requests and what comes of them. */
-  readonly sourceEvents: SourceEvents = {
-    onCall: ({ path, attempt, waitedMs }) => this.#observer.requested(path, attempt, waitedMs),
-    onAnswer: ({ bytes, path, ms }) => {
-      this.#observer.answered(path, bytes)
-      this.#metrics?.observeRequest(endpointFamily(path), ms)
-    },
-    onRows: ({ rows }) => {
-      this.counters.rowsFetched += rows
-    },
-    onSuccess: ({ path }) => this.#observer.attempted(endpointFamily(path), true),
-    onFailure: ({ error, path }) => {
-      this.#observer.attempted(endpointFamily(path), false)
-      this.#observer.failed(error, path)
-    },
-    onBreaker: ({ endpoint, state, host, worker }) => {
-      this.#breakers.note(endpoint, worker ?? process.pid, state)
-      const level = state === 'open' ? 'warn' : 'info'
-      const fields = { endpoint, host, breaker: state, ...(worker !== undefined && { worker }) }
-      this.#context.logger[level](fields, `circuit breaker of ${endpoint}: ${state}`)
-    },
+  get sourceEvents(): SourceEvents {
+    return together<SourceEvents>(this.#watch.sourceEvents, this.#context.whole?.sourceEvents)
   }
 
   /** Counts what a backfill records. */
-  readonly backfillHooks: BackfillHooks = {
-    onPlan: ({ series: { dataset, ticker }, range }) => {
-      const { date } = calendarOf(dataset.calendar).lastFinished(settledBy(this.#context.now()))
-      if (range.to >= date) this.#follows.add(`${dataset.name} ${ticker}`)
-    },
-    onItem: ({ ticker }, _item, { rows, refused, duplicates, commitMs }) => {
-      this.#observer.committed(ticker, rows, commitMs)
-      this.counters.duplicates += duplicates
-      this.counters.countRefused(refused)
-    },
-    onSettled: (_series, states) => {
-      for (const state of states.values()) this.counters.countSessions(state, 1)
-    },
+  get backfillHooks(): BackfillHooks {
+    return together<BackfillHooks>(this.#watch.backfillHooks, this.#context.whole?.backfillHooks)
   }
 
   /** Counts what a stream records. */
   get streamHooks(): StreamHooks {
-    return together<StreamHooks>(this.#stream.hooks, {
-      onFlushed: ({ rows, ms }) => this.#observer.committed('stream', rows, ms),
-      onProblem: (what, error) => this.#observer.failed(error, what),
-      onSession: () => void (this.#streams = true),
-    })
+    return this.#watch.streamHooks
   }
 
   /** Follows the workers of the run, which end by themselves or before their time. */
-  readonly workerHooks: Pick<BackfillAllHooks, 'onGone' | 'onCrash'> = {
-    onGone: (pid) => this.#breakers.forget(pid),
-    onCrash: () => void this.counters.crashes++,
+  get workerHooks(): WorkerHooks {
+    return together<WorkerHooks>(this.#watch.workerHooks, this.#context.whole?.workerHooks)
   }
 
   /** Rows recorded, and rows refused, where nothing else counts them. */
@@ -233,25 +207,25 @@ export class RunTelemetry {
   #gauges(): RunGauges {
     return {
       durationMs: Date.now() - this.#startedMs,
-      ...this.#stream.gauges,
-      breakers: this.#breakers.levels(),
+      ...this.#watch.stream.gauges,
+      breakers: this.#watch.breakers.levels(),
       budgetRemaining: this.#budget?.remaining ?? undefined,
       budgetLimit: this.#budget?.limit,
       lastSuccessMs: this.#lastSuccessMs,
-      errorBursts: this.#observer.errors.bursts,
-      successRatios: ratiosOf(this.#observer.rates.view()),
-      problems: countBy(this.#observer.performance.problems(performance.now()).map(({ kind }) => kind)),
-      exitCode: this.#record?.exitCode ?? undefined,
+      errorBursts: this.#watch.observer.errors.bursts,
+      successRatios: ratiosOf(this.#watch.observer.rates.view()),
+      problems: countBy(this.#watch.observer.performance.problems(performance.now()).map(({ kind }) => kind)),
+      exitCode: this.#lastExitCode,
     }
   }
 
   #present(): RunRecord {
     return filledRecord(this.#record!, this.counters, {
-      ...{ follows: [...this.#follows], left: this.#left, steps: this.#steps },
+      ...{ follows: [...this.#watch.follows], left: this.#left, steps: this.#steps },
       live: {
-        ...{ breakers: this.#breakers.worst(), breakersByProcess: this.#breakers.troubled() },
-        ...this.#observer.view(),
-        ...(this.#streams && { stream: this.#stream.view() }),
+        ...{ breakers: this.#watch.breakers.worst(), breakersByProcess: this.#watch.breakers.troubled() },
+        ...this.#watch.observer.view(),
+        ...(this.#watch.isStream && { stream: this.#watch.stream.view() }),
       },
     })
   }
@@ -261,9 +235,9 @@ export class RunTelemetry {
   }
 
   #refresh(): void {
-    this.#observer.look()
+    this.#watch.observer.look()
     if (this.#metrics) void this.#readBudget()
-    this.#tellProblems()
+    this.#watch.tellProblems()
     this.#writing ??= this.#write(this.#presentClean()).finally(() => (this.#writing = undefined))
   }
 
@@ -271,28 +245,10 @@ export class RunTelemetry {
     this.#budget = await limitedBudget(this.#context.config)
   }
 
-  /** Each problem once, for as long as it goes on. */
-  #tellProblems(): void {
-    const problems = this.#observer.performance.problems(performance.now())
-    const keys = problems.map(({ kind, label, operation }) => `${kind} ${label} ${operation}`)
-    problems.forEach(({ kind, label, text }, i) => {
-      if (!this.#told.has(keys[i]!))
-        this.#context.logger.warn({ kind, label }, `performance: ${label}: ${text}`)
-    })
-    this.#told = new Set(keys)
-  }
-
   async #write(record: RunRecord, tries = 1): Promise<void> {
     const { config, logger } = this.#context
-    try {
-      await writeRun(config.dataDir, record)
-    } catch (error) {
-      if (tries <= 1) {
-        logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`)
-        return
-      }
-      await sleep(TRY_AGAIN_MS, NEVER)
-      await this.#write(record, tries - 1)
-    }
+    await writePatiently(config.dataDir, record, tries).catch((error: unknown) =>
+      logger.warn({ err: error }, `the record of this run could not be written: ${messageOf(error)}`),
+    )
   }
 }

@@ -39,6 +39,7 @@ export async function runSchedule(context: RunContext, flags: ScheduleFlags): Pr
   }
   refuseWithoutKey(context, flags)
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  await context.telemetry.show('nightly', flags)
   const entry = await registerProcess(config.dataDir, {
     ...{ kind: 'schedule', command: 'schedule', run: runId, state: 'waiting' },
   })
@@ -77,7 +78,8 @@ async function sleepUntil(dueMs: number, now: () => number, signal: AbortSignal)
 async function oneNight(context: RunContext, flags: ScheduleFlags): Promise<void> {
   const night = await nextRun(context)
   try {
-    const exitCode = await runNightly(night, flags)
+    const { metricsPort: _, metricsTextfile: __, ...rest } = flags // shown by the schedule, also between nights
+    const exitCode = await runNightly(night, rest)
     await night.telemetry.end(exitCode, undefined)
   } catch (error) {
     const failure = asPipelineError(error, 'tapelake nightly')

@@ -129,6 +129,16 @@ function addCounters({ counter }: Parts, { counters, gauges, sessionStates }: Me
   one('quarantined', 'Rows refused and put into quarantine.', () => counters.quarantined)
   one('error_bursts', 'Bursts of errors of one category.', () => gauges().errorBursts)
   one('duplicates', 'Rows dropped because they had come before.', () => counters.duplicates)
+  one(
+    'budget_wait_seconds',
+    'Time that requests stood in line for the budget of calls.',
+    () => counters.waitedMs / 1000,
+  )
+  one(
+    'worker_crashes',
+    'Worker processes that ended before their time and were replaced.',
+    () => counters.crashes,
+  )
   counter(
     'tapelake_errors_total',
     'Failed attempts by category; refused rows count under validation.',

@@ -21,7 +21,10 @@ function place(doneUntil?: string): { dataDir: string; args: string[] } {
 describe('schedule', () => {
   test('makes up for a night that was missed, as a run of its own, and notes it', async () => {
     const { dataDir, args } = place('2025-06-09T12:00:00.000Z')
-    const run = await runHere([...args, '--at', '01:30', '--once'], { env: ENV })
+    const file = join(freshFolder(), 'tapelake.prom')
+    const run = await runHere([...args, '--at', '01:30', '--once', '--metrics-textfile', file], { env: ENV })
+    expect(readFileSync(file, 'utf8')).toMatch(/^tapelake_calls_total\{command="nightly"\} 1$/m)
+    expect(readFileSync(file, 'utf8')).toMatch(/^tapelake_run_exit_code\{command="nightly"\} 0$/m)
     expect([run.code, run.stdout]).toEqual([0, expect.stringMatching(/ok +backfill .* 1 call\n/)])
     expect(run.stderr).toMatch(/the night of 2025-06-11T01:30:00.000Z was missed: made up for now/)
     expect(JSON.parse(readFileSync(state(dataDir), 'utf8'))).toMatchObject({
@@ -33,8 +36,12 @@ describe('schedule', () => {
 
   test('waits for the next night where none was missed, and ends well when it is told to', async () => {
     const { dataDir, args } = place()
-    const run = await runHere(args, { env: ENV, signals: [{ after: /next night/, send: 'SIGTERM' }] })
+    const run = await runHere([...args, '--metrics-port', '0'], {
+      env: ENV,
+      signals: [{ after: /next night/, send: 'SIGTERM' }],
+    })
     expect([run.code, run.stdout]).toEqual([0, ''])
+    expect(run.stderr).toMatch(/metrics: http:\S+\/metrics/)
     expect(run.stderr).toMatch(/next night at 2025-06-12T02:00:00.000Z, in 24 h/)
     expect(JSON.parse(readFileSync(state(dataDir), 'utf8'))).toMatchObject({
       doneUntil: '2025-06-11T02:00:00.000Z',

@@ -11,11 +11,11 @@ import { CAN_MOUNT, smallDisk, type SmallDisk } from '../support/small-disk.ts'
 import { Place, simulate } from './world.ts'
 
 /**
- * Short by default: one lake, with each kind of trouble at least once. `TAPELAKE_TEST_CHAOS=600` goes on for so many
- * seconds, lake after lake, with trouble at random; `TAPELAKE_TEST_CHAOS_SEED` makes it another one.
+ * Short by default: one lake, with each kind of trouble at least once. `TAPELAKE_CHAOS_SECONDS=600` goes on for so many
+ * seconds, lake after lake, with trouble at random; `TAPELAKE_CHAOS_SEED` makes it another one.
  */
-const SECONDS = Number(process.env['TAPELAKE_TEST_CHAOS'] ?? 0)
-const SEED = Number(process.env['TAPELAKE_TEST_CHAOS_SEED'] ?? 1)
+const SECONDS = Number(process.env['TAPELAKE_CHAOS_SECONDS'] ?? 0)
+const SEED = Number(process.env['TAPELAKE_CHAOS_SEED'] ?? 1)
 const TICKERS = SECONDS > 0 ? 'AAPL,IWM,MSFT,QQQ,SPY,TSLA' : 'AAPL,QQQ,SPY'
 const FROM = SECONDS > 0 ? '2025-01-02' : '2025-03-10'
 const LIMIT = 4

@@ -5,10 +5,10 @@ import type { Simulator } from '../../src/simulator/index.ts'
 import { Place, simulate, type BackfillDocument } from './world.ts'
 
 /**
- * Short by default. `TAPELAKE_TEST_UNIVERSE=full` records five years of fifteen tickers (about five minutes), as the
+ * Short by default. `TAPELAKE_UNIVERSE=full` records five years of fifteen tickers (about five minutes), as the
  * promise says it.
  */
-const IS_FULL = process.env['TAPELAKE_TEST_UNIVERSE'] === 'full'
+const IS_FULL = process.env['TAPELAKE_UNIVERSE'] === 'full'
 const FROM = IS_FULL ? '2020-06-10' : '2025-03-10'
 const LIMIT = IS_FULL ? 60 : 12
 const WINDOW_SECONDS = IS_FULL ? 30 : 1.5

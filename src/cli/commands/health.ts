@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { EXIT, UsageError, type ExitCode } from '../../core/errors.ts'
 import { wholeNumber } from '../arguments.ts'
 import type { Cli } from '../cli.ts'
+import type { BudgetView } from '../../pipeline/budget.ts'
 import type { RunContext } from '../context.ts'
 import { examples } from '../program-text.ts'
 
@@ -51,21 +52,18 @@ async function look(context: RunContext): Promise<ExitCode> {
   const { equities } = settings.sources.polygon
   const universe = equities.length > 0 ? universeOf(equities, terminal.cwd) : []
   const report = await checkHealth({ root, settings, universe, nowMs: now() })
+  const budget = await budgetOf(context)
   if (flags.json)
-    out.json(
-      'tapelake.health',
-      1,
-      redactor.value({ dataDir: root, ...report, budget: await budgetOf(context) }) as object,
-    )
+    out.json('tapelake.health', 1, redactor.value({ dataDir: root, ...report, budget }) as object)
   else {
     const { printHealth } = await import('../health-text.ts')
-    await printHealth(context, report)
+    await printHealth(context, report, budget)
   }
   return EXIT_OF[report.state]
 }
 
 /** What is left of the account's calls; null where there is no key. */
-async function budgetOf({ config }: RunContext): Promise<object | null> {
+async function budgetOf({ config }: RunContext): Promise<BudgetView | null> {
   if (config.secrets.polygonApiKey === undefined) return null
   const { readBudget } = await import('../../pipeline/budget.ts')
   return await readBudget(config).catch(() => null)
