@@ -29,21 +29,26 @@ export interface Reconciliation {
 const MOST_SAMPLES = 20
 const NUMBERS: ReadonlySet<ColumnType> = new Set(['double', 'int64'])
 
+/** Rows of some sessions as two have recorded them, each sorted by the key of their dataset, each key once. */
+export interface RowPair {
+  readonly left: AsyncIterable<Batch>
+  readonly right: AsyncIterable<Batch>
+}
+
 /**
  * Compares two recordings of the same sessions row by row and column by column, in bounded memory. Numbers may differ
  * by the tolerance of their column; everything else must be the same.
  *
- * @param left sorted by the key of `dataset`, each key once; so is `right`
+ * @param pairs no key in two of them
  * @param toleranceOf by column, as a part of the larger value
  */
 export async function reconcileRows(
   dataset: DatasetDefinition,
-  left: AsyncIterable<Batch>,
-  right: AsyncIterable<Batch>,
+  pairs: AsyncIterable<RowPair> | Iterable<RowPair>,
   toleranceOf: (column: string) => number,
 ): Promise<Reconciliation> {
   const visitor = new Comparison(dataset, toleranceOf)
-  await mergeJoin(dataset.key, left, right, visitor)
+  for await (const { left, right } of pairs) await mergeJoin(dataset.key, left, right, visitor)
   return visitor.result()
 }
 

@@ -13,9 +13,12 @@ export function register(program: Command, cli: Cli): void {
   const command = program
     .command('reconcile')
     .description(
-      'compare the rows held with those of another lake, column by column; exit 3 where they differ',
+      'compare the rows held with those of another lake or of a source, column by column; exit 3 where they differ',
     )
-    .requiredOption('--against <dir>', 'data directory of the other lake, e.g. recorded from another vendor')
+    .requiredOption(
+      '--against <dir>',
+      'data directory of another lake, e.g. recorded from another vendor; or polygon, simulator: ask again',
+    )
     .option('--from <date>', 'first session, inclusive', day)
     .option('--to <date>', 'last session, inclusive', day)
     .option('--tolerance <column=percent>', 'e.g. close=0.1 or prices=1, volume=5 (repeatable)', tolerance)
@@ -25,6 +28,10 @@ export function register(program: Command, cli: Cli): void {
     command,
     ['reconcile --against /data/other --ticker SPY', 'prices within 0.5 %, all else the same'],
     ['reconcile --against /data/other --tolerance volume=5 --json', 'a report, as JSON'],
+    [
+      'reconcile --against polygon --ticker SPY --from 2025-06-02',
+      'what was streamed with what REST says now',
+    ],
   )
 }
 
@@ -39,10 +46,12 @@ function tolerance(
 }
 
 async function reconcile(context: RunContext, flags: ReconcileFlags): Promise<ExitCode> {
-  const { reconcileLakes } = await import('../reconcile-run.ts')
-  const compared = await reconcileLakes(context, flags)
+  const { reconcileAll } = await import('../reconcile-run.ts')
+  const compared = await reconcileAll(context, flags)
   if (compared.length === 0) {
-    throw new UsageError('no series is held in both lakes', { hint: 'See `tapelake status` of either.' })
+    throw new UsageError(`nothing is held that ${flags.against} has, too`, {
+      hint: 'See `tapelake status` of either lake.',
+    })
   }
   const isEqual = compared.every(({ found }) => isAgreed(found))
   const { out, config } = context
