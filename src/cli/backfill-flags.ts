@@ -5,7 +5,7 @@ import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { UsageError } from '../core/errors.ts'
 import type { SourceName } from '../pipeline/open-source.ts'
-import { isTicker } from '../pipeline/universe.ts'
+import { isTicker, tickerHint } from '../pipeline/universe.ts'
 import { day, wholeNumber } from './arguments.ts'
 
 /** Flags that `backfill` and `plan` share. */
@@ -84,9 +84,7 @@ export function tickers(text: string, before: readonly string[] = []): string[] 
     .filter((word) => word !== '')
   const bad = given.find((word) => !isTicker(word))
   if (bad !== undefined || given.length === 0) {
-    throw new InvalidArgumentError(
-      `'${bad ?? text}' is not a ticker; write it as the exchange does: SPY, BRK.B.`,
-    )
+    throw new InvalidArgumentError(`'${bad ?? text}' is not a ticker; ${tickerHint(bad ?? text)}`)
   }
   return [...new Set([...before, ...given])]
 }
@@ -112,6 +110,11 @@ export function seriesOf(flags: BackfillFlags): SeriesId[] {
     ? flags.dataset.map(datasetNamed)
     : [datasetNamed(TIMESPANS[flags.timespan ?? 'minute'])]
   for (const { name } of chosen) {
+    if (name === 'futures_bars_1m') {
+      throw new UsageError(`no source serves ${name} yet`, {
+        hint: `Files of it come in by \`tapelake import FILE --dataset ${name}\`.`,
+      })
+    }
     const command = RECORDED_BY[name]
     if (command !== undefined) {
       throw new UsageError(`${name} has no history to backfill`, {

@@ -74,6 +74,8 @@ export type Rule =
   | { readonly kind: 'aligned'; readonly name: string; readonly seconds: number }
   /** The event must lie inside a session of the dataset's calendar, extended hours included. */
   | { readonly kind: 'in_session'; readonly name: string }
+  /** `ticker` must be a futures contract that had not ended, and the event lie in no break of its session. */
+  | { readonly kind: 'futures_life'; readonly name: string }
 
 /** The definition of `column`, or undefined. */
 export function columnOf(dataset: DatasetDefinition, column: string): ColumnDefinition | undefined {

@@ -171,3 +171,44 @@ export function sessionBreaks(root: string, date: string): readonly SessionBreak
   const fromMs = CHICAGO.toUtcMs(days, wallTime(15, 15))
   return session.closeMs <= fromMs ? [] : [{ fromMs, toMs: CHICAGO.toUtcMs(days, wallTime(15, 30)) }]
 }
+
+/**
+ * Says why a contract cannot have traded at an instant, or undefined where it can. What it found out about contracts and
+ * sessions it remembers.
+ */
+export function futuresJudge(): (
+  symbol: string,
+  ms: number,
+  session: string | undefined,
+) => string | undefined {
+  const contracts = new Map<string, FuturesContract | string>()
+  const ends = new Map<string, number>()
+  const breaks = new Map<string, readonly SessionBreak[]>()
+  return (symbol, ms, session) => {
+    if (session === undefined) return undefined // another rule
+    const contract = remember(contracts, symbol, () => contractOrFault(symbol, session))
+    if (typeof contract === 'string') return contract
+    const endMs = remember(ends, symbol, () => futuresEndMs(contract))
+    if (ms >= endMs) return `${symbol} ended at ${new Date(endMs).toISOString()}`
+    const pauses = remember(breaks, session, () => sessionBreaks(contract.root, session))
+    return pauses.some(({ fromMs, toMs }) => ms >= fromMs && ms < toMs)
+      ? `trading in ${contract.root} paused then`
+      : undefined
+  }
+}
+
+function remember<K, V>(known: Map<K, V>, key: K, find: () => V): V {
+  if (!known.has(key)) known.set(key, find())
+  return known.get(key)!
+}
+
+/** Only with its full year a symbol names one contract for ever. */
+function contractOrFault(symbol: string, near: string): FuturesContract | string {
+  if (!/\d{4}$/.test(symbol)) return `${symbol} does not name its contract with a full year, like ESM2025`
+  try {
+    return parseFuturesSymbol(symbol, near)
+  } catch (error) {
+    if (error instanceof UsageError) return error.message
+    throw error
+  }
+}

@@ -2,10 +2,20 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { messageOf, UsageError } from '../core/errors.ts'
 
-const TICKER = /^[A-Za-z0-9][A-Za-z0-9.:\-_/^]{0,31}$/
+/**
+ * Symbols tell capitals from small letters, and only some suffixes are small: p for preferred (BACpL), r for rights, w for
+ * when issued. Anything else in small letters would become a series of its own.
+ */
+const TICKER = /^[A-Z0-9][A-Z0-9prw.:\-_/^]{0,31}$/
 
 /** Whether `word` can be a ticker: SPY, BRK.B. */
 export const isTicker = (word: string): boolean => TICKER.test(word)
+
+/** What to say of a `word` that is no ticker. */
+export function tickerHint(word: string): string {
+  const capitals = word.toUpperCase()
+  return isTicker(capitals) ? `did you mean ${capitals}?` : 'write it as the exchange does: SPY, BRK.B.'
+}
 
 /**
  * The tickers that `words` mean, each once, in order. A word `@path` stands for the tickers in that file: one a line or
@@ -43,4 +53,6 @@ function tickersInFile(path: string): string[] {
 }
 
 const notATicker = (word: string, place = ''): UsageError =>
-  new UsageError(`${place}'${word}' is not a ticker`, { hint: 'Write it as the exchange does: SPY, BRK.B.' })
+  new UsageError(`${place}'${word}' is not a ticker: ${tickerHint(word)}`, {
+    hint: 'Tickers are written as the exchange does, in capitals: SPY, BRK.B; preferred shares as BACpL.',
+  })

@@ -3,6 +3,7 @@ import { SchemaError } from '../core/errors.ts'
 import { halvesOf } from '../core/sort.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { columnOf, type DatasetDefinition, type Rule } from '../market/dataset.ts'
+import { futuresJudge } from '../market/futures.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { daysToDate, US_PER_MS } from '../market/time.ts'
 import * as scans from './scans.ts'
@@ -42,6 +43,8 @@ export function compileRule(dataset: DatasetDefinition, rule: Rule): readonly Ch
       return [aligned(dataset, rule)]
     case 'in_session':
       return [inSession(dataset, rule)]
+    case 'futures_life':
+      return [futuresLife(dataset, rule)]
   }
 }
 
@@ -152,6 +155,29 @@ function inSession(dataset: DatasetDefinition, { name }: RuleOf<'in_session'>): 
     scan: (batch) => scans.scanNegativeCode(sessionDates(dataset, batch).codes),
     reason: (batch, row) =>
       `${column} ${text(dataset, batch, column, row)} lies in no session of ${calendar.code}`,
+  }
+}
+
+function futuresLife(dataset: DatasetDefinition, { name }: RuleOf<'futures_life'>): Check {
+  const column = dataset.eventColumn
+  const judgeOf = (batch: Batch): ((row: number) => string | undefined) => {
+    const tickers = requireColumn(batch, 'ticker', 'string')
+    const times = requireColumn(batch, column, 'timestamp')
+    const { dates, codes } = sessionDates(dataset, batch)
+    const why = futuresJudge()
+    return (row) => why(stringAt(tickers, row) ?? '', times[row]! / US_PER_MS, dates[codes[row]!])
+  }
+  return {
+    rule: name,
+    scan(batch) {
+      const judge = judgeOf(batch)
+      return (from) => {
+        let row = from
+        while (row < batch.length && judge(row) === undefined) row++
+        return row
+      }
+    },
+    reason: (batch, row) => `${column} ${text(dataset, batch, column, row)}: ${judgeOf(batch)(row) ?? ''}`,
   }
 }
 

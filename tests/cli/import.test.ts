@@ -415,3 +415,24 @@ describe('other kinds of files', () => {
     expect(code).toBe(2)
   })
 })
+
+describe('futures', () => {
+  test('come in as files, since no source serves them; what cannot have traded is refused', async () => {
+    const root = freshFolder()
+    const refused = await runHere(['backfill', '--dataset', 'futures_bars_1m', '--ticker', 'ESM2025'])
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain('tapelake import FILE --dataset futures_bars_1m')
+    const line = (ticker: string, time: string) => `${ticker},${time},5000,5001,4999,5000.25,12`
+    const lines = [line('ESM2025', '2025-06-02T22:00:00Z'), line('ESM2025', '2025-06-20T13:29:00Z')]
+    const late = line('ESM2025', '2025-06-20T13:30:00Z')
+    const path = csv('es.csv', 'ticker,timestamp,open,high,low,close,volume', [...lines, late])
+    const { code, document } = await importing(root, path, '--dataset', 'futures_bars_1m', '--synthetic')
+    expect([code, document['rows'], document['refused']]).toEqual([0, 2, 1])
+    expect(
+      (await runCliJson(['quarantine', 'list', '--data-dir', root], { here: true })).document,
+    ).toMatchObject({
+      entries: [{ dataset: 'futures_bars_1m', ticker: 'ESM2025', session: '2025-06-20', rule: 'not_traded' }],
+    })
+    await expectVerified(root)
+  })
+})

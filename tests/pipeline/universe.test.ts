@@ -27,4 +27,15 @@ describe('the universe', () => {
     expect(() => universeOf(['@no.txt'], cwd)).toThrow(/file of tickers cannot be read.*no\.txt/)
     expect(() => universeOf([], cwd)).toThrow(UsageError)
   })
+
+  test('tells capitals from small letters, as symbols do, and asks what was meant', () => {
+    const real = ['BACpL', 'ABRpD', 'ABCw', 'ABCr', 'BRK.A', 'O:SPY250606C00500000']
+    expect(universeOf(real, '.')).toEqual(real)
+    for (const [typed, meant] of [
+      ['spy', 'SPY'],
+      ['Spy', 'SPY'],
+      ['brk.b', 'BRK.B'],
+    ] as const)
+      expect(() => universeOf([typed], '.')).toThrow(`'${typed}' is not a ticker: did you mean ${meant}?`)
+  })
 })

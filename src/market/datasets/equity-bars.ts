@@ -1,7 +1,17 @@
 import type { ColumnDefinition, DatasetDefinition, Rule } from '../dataset.ts'
 
-const columns: readonly ColumnDefinition[] = [
-  { name: 'ticker', type: 'string', nullable: false, description: 'Symbol as the exchange lists it.' },
+/** What differs between bars of one kind of market and another. */
+interface BarWords {
+  readonly ticker: string
+  /** Unit of a price. */
+  readonly price: string
+  /** Unit of the volume, and what it is. */
+  readonly volume: readonly [unit: string, description: string]
+}
+
+/** The columns of bars of trades. */
+export const barColumns = ({ ticker, price: unit, volume }: BarWords): readonly ColumnDefinition[] => [
+  { name: 'ticker', type: 'string', nullable: false, description: ticker },
   {
     name: 'timestamp',
     type: 'timestamp',
@@ -9,22 +19,16 @@ const columns: readonly ColumnDefinition[] = [
     unit: 'µs since epoch, UTC',
     description: 'Start of the bar, inclusive.',
   },
-  { name: 'open', type: 'double', nullable: false, unit: 'USD', description: 'First eligible trade.' },
-  { name: 'high', type: 'double', nullable: false, unit: 'USD', description: 'Highest eligible trade.' },
-  { name: 'low', type: 'double', nullable: false, unit: 'USD', description: 'Lowest eligible trade.' },
-  { name: 'close', type: 'double', nullable: false, unit: 'USD', description: 'Last eligible trade.' },
-  {
-    name: 'volume',
-    type: 'double',
-    nullable: false,
-    unit: 'shares',
-    description: 'Shares traded; may be a fraction.',
-  },
+  { name: 'open', type: 'double', nullable: false, unit, description: 'First eligible trade.' },
+  { name: 'high', type: 'double', nullable: false, unit, description: 'Highest eligible trade.' },
+  { name: 'low', type: 'double', nullable: false, unit, description: 'Lowest eligible trade.' },
+  { name: 'close', type: 'double', nullable: false, unit, description: 'Last eligible trade.' },
+  { name: 'volume', type: 'double', nullable: false, unit: volume[0], description: volume[1] },
   {
     name: 'vwap',
     type: 'double',
     nullable: true,
-    unit: 'USD',
+    unit,
     description:
       'Volume-weighted average price. Odd lots count here but not in the range, so it may lie outside it.',
   },
@@ -36,6 +40,12 @@ const columns: readonly ColumnDefinition[] = [
     description: 'Number of trades in the bar.',
   },
 ]
+
+const columns = barColumns({
+  ticker: 'Symbol as the exchange lists it.',
+  price: 'USD',
+  volume: ['shares', 'Shares traded; may be a fraction.'],
+})
 
 /** What holds of every bar of trades, whatever its length. */
 export const barRules: readonly Rule[] = [

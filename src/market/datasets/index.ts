@@ -3,6 +3,7 @@ import type { DatasetDefinition } from '../dataset.ts'
 import { dividends, splits } from './corporate-actions.ts'
 import { equityBars1d, equityBars1h, equityBars1m, equityBars1s } from './equity-bars.ts'
 import { equityQuotes, equityTrades } from './equity-ticks.ts'
+import { futuresBars1m } from './futures.ts'
 import { optionChain } from './option-chain.ts'
 import { optionBars1d, optionBars1m, optionContracts } from './options.ts'
 
@@ -20,6 +21,7 @@ export const DATASETS: readonly DatasetDefinition[] = [
   optionChain,
   splits,
   dividends,
+  futuresBars1m,
 ]
 
 /**
