@@ -1,4 +1,5 @@
-import { concatBatches, stringAt, type Batch, type StringColumn } from '../core/batch.ts'
+import { stringAt, type Batch, type StringColumn } from '../core/batch.ts'
+import { concatBatches } from '../core/batch-concat.ts'
 import { collect } from '../core/flow.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import type { ParquetEngine } from '../lake/engine.ts'
