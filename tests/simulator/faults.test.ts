@@ -323,6 +323,7 @@ describe('content', () => {
   test('starts later than asked, without a word', async () => {
     const rows = await getAll(await withFaults(['truncate-range:from=2025-01-15']), DAYS)
     expect(rows).toEqual(cleanRows.filter(({ t }) => t >= Date.parse('2025-01-15')))
+    expect((await page('truncate-range:from=2025-02-14')).status).toBe(403)
     const half = await getAll(await withFaults(['truncate-range']), DAYS)
     expect(half).toEqual(cleanRows.slice(-half.length))
     expect(half.length).toBeLessThan(cleanRows.length)

@@ -64,9 +64,7 @@ const entitlement: FaultKind = {
   refuse: (options, { requestId, target }): Answer | undefined => {
     const before = options['before']
     if (before === undefined) return notEntitled().answer(requestId)
-    const range = RANGE.exec(target.pathname)
-    const lastMs = range ? spanOf('to', range[3]!).lastMs : Infinity
-    return lastMs < firstMsOf(before) ? outsideTimeframe().answer(requestId) : undefined
+    return endsBefore(before, target) ? outsideTimeframe().answer(requestId) : undefined
   },
   rewrite: (options, target) => {
     const before = options['before']
@@ -76,14 +74,22 @@ const entitlement: FaultKind = {
 
 const truncateRange: FaultKind = {
   name: 'truncate-range',
-  does: 'starts a range of bars later than asked, without a word',
+  does: 'starts a range of bars later than asked, without a word; refuses those that end before `from`',
   options: { from: { type: 'date', does: 'where it starts; default: the middle of the range' } },
+  refuse: ({ from }, { requestId, target }): Answer | undefined =>
+    from !== undefined && endsBefore(from, target) ? outsideTimeframe().answer(requestId) : undefined,
   rewrite: ({ from }, target) =>
     startingAt(target, (fromMs, toMs) => (from === undefined ? (fromMs + toMs) / 2 : firstMsOf(from))),
 }
 
 /** Path of aggregates up to `from`, `from`, and `to`. */
 const RANGE = /^(\/v2\/aggs\/ticker\/.*\/)([^/]+)\/([^/]+)$/
+
+/** Whether `target` asks for a range of bars that ends before `date`. */
+function endsBefore(date: OptionValue, target: URL): boolean {
+  const range = RANGE.exec(target.pathname)
+  return range !== null && spanOf('to', range[3]!).lastMs < firstMsOf(date)
+}
 
 const firstMsOf = (date: OptionValue): number => spanOf('before', String(date)).firstMs
 
