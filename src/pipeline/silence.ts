@@ -6,12 +6,16 @@ import { calendarOf } from '../market/calendar/index.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { equityBars1d } from '../market/datasets/equity-bars.ts'
 import { sessionDates } from '../market/session-rows.ts'
+import { addDays } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import type { SessionRange } from './range.ts'
 import { settledBy } from './settled.ts'
 
 /** What the daily bars say: the sessions that traded; nothing, for this dataset or plan; or they did not come. */
 type Witness = { readonly traded: ReadonlySet<string> } | 'none' | { readonly failure: string }
+
+/** How often daily bars are asked for at most; enough where every answer has the second half of what was asked for. */
+const WITNESS_ASKS = 16
 
 /** What a judge has found out about a series; plain data, so that another process can go on from it. */
 export interface SilenceMemory {
@@ -160,18 +164,35 @@ export class SilenceJudge {
       : 'none'
   }
 
+  /** An answer that begins late may be cut as well: what lies before it is asked for by itself, until nothing comes. */
   async #askDailyBars(signal: AbortSignal): Promise<Witness> {
     const traded = new Set<string>()
+    let range: SessionRange | undefined = this.#range
     try {
-      for await (const batch of this.#request(equityBars1d, this.#range, signal)) {
-        for (const date of sessionDates(equityBars1d, batch).dates) traded.add(date)
+      for (let asked = 0; range && asked < WITNESS_ASKS; asked++) {
+        const first: string | undefined = await this.#addDailyBars(range, traded, signal)
+        range = first !== undefined && first > range.from ? { ...range, to: addDays(first, -1) } : undefined
       }
       return { traded }
     } catch (error) {
-      if (error instanceof EntitlementError || error instanceof NotFoundError) return 'none'
+      if (error instanceof EntitlementError || error instanceof NotFoundError)
+        return traded.size > 0 ? { traded } : 'none'
       if (!isRequestFailure(error)) throw error
       return { failure: messageOf(error) }
     }
+  }
+
+  /** Adds the sessions of `range` that have a daily bar to `traded`; the first of them. */
+  async #addDailyBars(
+    range: SessionRange,
+    traded: Set<string>,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const found: string[] = []
+    for await (const batch of this.#request(equityBars1d, range, signal))
+      found.push(...sessionDates(equityBars1d, batch).dates.filter((date) => date <= range.to))
+    for (const date of found) traded.add(date)
+    return found.sort()[0]
   }
 
   #request(dataset: DatasetDefinition, range: SessionRange, signal: AbortSignal): Batches {

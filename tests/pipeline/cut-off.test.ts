@@ -46,6 +46,28 @@ describe('an answer that ends early without a word', () => {
   })
 })
 
+test('where every answer begins late, that of the daily bars too, no session is called empty', async () => {
+  const all = ['2025-06-02', '2025-06-03', '2025-06-04', '2025-06-05', '2025-06-06']
+  const { url, requests } = await vendor({
+    instead: (request) => {
+      const asked = all.filter((date) => date >= request.from && date <= request.to)
+      const given = asked.slice(Math.floor(asked.length / 2))
+      const day = (date: string) => ({ t: Date.parse(`${date}T04:00:00Z`), o: 1, h: 1, l: 1, c: 1, v: 1 })
+      return {
+        body: envelope(
+          'SPY',
+          minutes(request) ? given.slice(1).flatMap((date) => minuteBars(date)) : given.map(day),
+        ),
+      }
+    },
+  })
+  const run = await record({ source: sourceAt(url) })
+  const states = run.sessions.map(({ state }) => state)
+  expect(states).toEqual(['missing', 'missing', 'complete', 'complete', 'complete'])
+  expect(run.exitCode).toBe(3)
+  expect(requests.length).toBeLessThan(12)
+})
+
 test('pages that repeat under ever new cursors end with an error, not with the budget', async () => {
   let page = 0
   const { url, requests } = await vendor({

@@ -93,7 +93,7 @@ describe("what is made of a vendor's silence", () => {
     const source = sourceOf({ kinds, start: 13, sessionsPerRequest: 50, concurrency: 1 })
     const run = await record({ source, from: DATES[0]!, to: DATES.at(-1)! })
     expect(run.states).toEqual({ not_entitled: 13, empty: 5, complete: 3 })
-    expect(source.calls).toBeLessThanOrEqual(2 + 1 + 5) // bars and the beginning again, daily bars, the search
+    expect(source.calls).toBeLessThanOrEqual(2 + 2 + 5) // bars and the beginning again, daily bars and what lies before, the search
   })
 
   test('a failure while asking about it fails the item, and the next run asks again', async () => {
