@@ -5,7 +5,7 @@ import { PAGE_CODECS } from './columnar/codecs.ts'
 import { ColumnarSegment } from './columnar/segment.ts'
 
 /**
- * Encodes columns into Parquet itself, as they lie in memory; see docs/decisions/0012-columnar-writer.md. It has no
+ * Encodes columns into Parquet itself, as they lie in memory; see docs/decisions/0014-columnar-writer.md. It has no
  * reader of its own: `reader` (DuckDB) reads, compares what was written with what was given, sorts what comes in too
  * much disorder, and writes what is to be compressed in a way that is not known here.
  */

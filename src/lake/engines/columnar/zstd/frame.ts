@@ -15,7 +15,7 @@ const scratch = new Uint8Array(4 * BLOCK_BYTES)
 
 /**
  * A zstd frame (RFC 8878) of `page`, for any zstd reader. It looks for matches where values of a column begin, which
- * is why it is fast. The frame is valid until the next call. See docs/decisions/0012-columnar-writer.md for what was measured.
+ * is why it is fast. The frame is valid until the next call. See docs/decisions/0014-columnar-writer.md for what was measured.
  */
 export function compressZstd(page: Uint8Array, grid: Grid = { stride: 1, lead: 0 }): Uint8Array {
   const out = roomFor(page.length + 3 * Math.ceil(page.length / BLOCK_BYTES) + 16)
