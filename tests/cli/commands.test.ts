@@ -196,6 +196,13 @@ describe('a lake of two sessions', () => {
     expect(code).toBe(0)
   })
 
+  test('verify calls a folder without a lake no good lake', async () => {
+    const nowhere = join(freshFolder(), 'mistyped')
+    const { code, stdout } = await runHere(['verify', '--data-dir', nowhere], { env })
+    expect(stdout).toBe(`Nothing is held in ${nowhere}: nothing to verify.\n`)
+    expect(code).toBe(0)
+  })
+
   test('a session that is not over is pending, no hole', async () => {
     const args = [
       'backfill',

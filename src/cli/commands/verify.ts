@@ -125,13 +125,16 @@ function totals(series: readonly VerifiedSeries[]): Totals {
 }
 
 function report(
-  { out }: RunContext,
+  { out, config }: RunContext,
   { series, files, rows, bytes }: Totals,
   findings: readonly Finding[],
 ): void {
   for (const { dataset, ticker, file, problem, detail } of findings)
     out.line(`${problem}: ${file ?? `${dataset} ${ticker}`}: ${detail}`)
   const read = `${plural(series, 'series', 'series')}, ${plural(files, 'file')}, ${formatNumber(rows)} rows, ${formatBytes(bytes)}`
-  if (findings.length === 0) out.line(`In order: ${read}.`)
+  // A mistyped --data-dir must not read as a good lake.
+  if (series === 0 && findings.length === 0)
+    out.line(`Nothing is held in ${config.dataDir}: nothing to verify.`)
+  else if (findings.length === 0) out.line(`In order: ${read}.`)
   else out.line(`${plural(findings.length, 'difference')} in ${read}.`)
 }
