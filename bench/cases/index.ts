@@ -32,5 +32,7 @@ export const CASES: Readonly<Record<string, () => Promise<Case>>> = {
   'prepare-day-file': async () => (await import('./day-file.ts')).prepareDayFile,
   'csv-to-parquet': async () => (await import('./day-file.ts')).csvToParquet,
   'minute-aggregate': async () => (await import('./trust.ts')).minuteAggregate,
+  'every-value': async () => (await import('./trust.ts')).everyValue,
+  'merge-files': async () => (await import('./trust.ts')).mergeFiles,
   'glob-query': async () => (await import('./query.ts')).globQuery,
 }

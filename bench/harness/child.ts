@@ -52,11 +52,12 @@ export interface Finished {
 /**
  * Runs node with `args` to its end.
  *
- * @throws when it ends with another code than 0, with what it said
+ * @throws when it ends with another code than those of `codes`, with what it said
  */
 export async function runNode(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  codes: readonly number[] = [0],
 ): Promise<Finished> {
   const startMs = performance.now()
   const child = spawn(process.execPath, args, {
@@ -69,7 +70,7 @@ export async function runNode(
     textOf(child.stderr),
     once(child, 'close') as Promise<[number | null]>,
   ])
-  if (code === 0) return { stdout, wallMs: performance.now() - startMs }
+  if (code !== null && codes.includes(code)) return { stdout, wallMs: performance.now() - startMs }
   throw new Error(`node ${args.join(' ')} ended with ${code}:\n${stderr.slice(-4000)}`)
 }
 
