@@ -26,6 +26,7 @@ export async function startProgram(host: Host, commands?: readonly Register[]): 
   }
   // A reader that goes away ends the program quietly; whatever was committed stays.
   stdout.on('error', (error) => {
+    if (stdout.isTTY && hasHungUp(error)) return // SIGHUP ends the command, which still has to save what it did
     if (!isBrokenPipe(error)) throw error
     host.exit(exitCode)
   })
@@ -36,3 +37,7 @@ export async function startProgram(host: Host, commands?: readonly Register[]): 
 
   return end(await runCli({ terminal, onStuck: (code) => void end(code), ...(commands && { commands }) }))
 }
+
+/** The terminal was closed. */
+const hasHungUp = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'EIO'

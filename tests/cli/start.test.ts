@@ -51,6 +51,16 @@ describe('the program as a whole', () => {
     expect(() => stderr.emit('error', new Error('gone'))).not.toThrow()
   })
 
+  test('goes on to its end when its terminal is closed: what it did is still to be saved', () => {
+    const { host, stdout, stderr, codes } = createHost(['wait'])
+    const closed = Object.assign(new Error('write EIO'), { code: 'EIO' })
+    void startProgram(host, [wait])
+    expect(() => stdout.emit('error', closed)).toThrow('EIO') // a file on a disk that fails
+    Object.assign(stdout, { isTTY: true })
+    stdout.emit('error', closed)
+    expect([stderr.text, codes]).toEqual(['', []])
+  })
+
   test.each(['uncaughtException', 'unhandledRejection'])('tells of an %s and ends with 1', async (event) => {
     const { host, events, stderr, codes } = createHost(['wait'])
     void startProgram(host, [wait])
