@@ -7,7 +7,7 @@ import { dataPaths, type SeriesId } from '../lake/layout.ts'
 import { parseDate } from '../market/time.ts'
 import { datasetNamed } from '../market/datasets/index.ts'
 import { isExplained, isRepairable, type GapScanOptions, type SeriesGaps } from '../pipeline/gaps/gap.ts'
-import { repairGaps, saveRepairs, type RepairedSession } from '../pipeline/gaps/repair.ts'
+import { repairGaps, saveRepairs, type RepairedSession, type RepairOptions } from '../pipeline/gaps/repair.ts'
 import { scanGaps } from '../pipeline/gaps/scan.ts'
 import { openHistorySource, type OpenedSource, type SourceName } from '../pipeline/open-source.ts'
 import { BackfillWatch } from './backfill-watch.ts'
@@ -157,45 +157,57 @@ async function repairEach(
   const watch = await BackfillWatch.start(context)
   const sources = new Sources(context, flags, lake, watch)
   const { engine: name, compression, rowGroupRows } = config.settings.sinks.parquet
-  const writing = createEngine(name, { tempDirectory: dataPaths(config.dataDir).scratch })
-  const after: SeriesGaps[] = []
-  const repaired: RepairedSession[] = []
-  let problem: Error | undefined
+  const engine = createEngine(name, { tempDirectory: dataPaths(config.dataDir).scratch })
+  const shared: Means = {
+    ...{ root: config.dataDir, runId: context.runId, scan, engine, compression, rowGroupRows },
+    ...{ nowMs: scan.nowMs, concurrency: config.settings.backfill.concurrency },
+    ...{ lockWaitMs: (flags.wait ?? 0) * 1000, hooks: watch.hooks },
+    ...{ graceful: signals.graceful, immediate: signals.immediate },
+  }
+  let result: Repaired
   try {
-    for (const one of found) {
-      const needed = one.gaps.some(isRepairable) && problem === undefined && !signals.graceful.aborted
-      if (!needed) {
-        after.push(one)
-        continue
-      }
-      const series = { dataset: datasetNamed(one.dataset), ticker: one.ticker }
-      const { source } = await sources.of(series)
-      const options = {
-        ...{ root: config.dataDir, runId: context.runId, source, scan },
-        ...{ engine: writing, compression, rowGroupRows, nowMs: scan.nowMs },
-        ...{ concurrency: config.settings.backfill.concurrency, lockWaitMs: (flags.wait ?? 0) * 1000 },
-        ...{ graceful: signals.graceful, immediate: signals.immediate },
-        hooks: together(watch.hooks, context.telemetry.backfillHooks),
-      }
-      try {
-        const result = await repairGaps(series, one, options)
-        after.push(result.gaps)
-        repaired.push(...result.sessions)
-        problem ??= result.fatal
-      } catch (error) {
-        if (!(error instanceof LockedError || error instanceof InterruptedError)) throw error
-        after.push(one)
-        problem ??= error
-      }
-    }
+    result = await repairInTurn(found, sources, shared)
   } finally {
     watch.stop()
     await sources.close()
-    await writing.close()
+    await engine.close()
   }
-  if (repaired.length > 0) {
-    const path = await saveRepairs(config.dataDir, context.runId, repaired)
+  if (result.repaired.length > 0) {
+    const path = await saveRepairs(config.dataDir, context.runId, result.repaired)
     context.out.note(`What was done is kept in ${path}`)
+  }
+  return result
+}
+
+type Means = Omit<RepairOptions, 'source'>
+
+/** One series after the other, until one of them ends the run. */
+async function repairInTurn(
+  found: readonly SeriesGaps[],
+  sources: Sources,
+  shared: Means,
+): Promise<Repaired> {
+  const after: SeriesGaps[] = []
+  const repaired: RepairedSession[] = []
+  let problem: Error | undefined
+  for (const one of found) {
+    const needed = one.gaps.some(isRepairable) && problem === undefined && !shared.graceful.aborted
+    if (!needed) {
+      after.push(one)
+      continue
+    }
+    const series = { dataset: datasetNamed(one.dataset), ticker: one.ticker }
+    const { source } = await sources.of(series)
+    try {
+      const result = await repairGaps(series, one, { ...shared, source })
+      after.push(result.gaps)
+      repaired.push(...result.sessions)
+      problem ??= result.fatal
+    } catch (error) {
+      if (!(error instanceof LockedError || error instanceof InterruptedError)) throw error
+      after.push(one)
+      problem ??= error
+    }
   }
   return { after, repaired, problem }
 }
