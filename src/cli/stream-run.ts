@@ -5,7 +5,7 @@ import { createEngine } from '../lake/engines/index.ts'
 import { dataPaths, type SeriesId } from '../lake/layout.ts'
 import { claimSocket } from '../lake/owner-lock.ts'
 import { registerProcess } from '../lake/process-registry.ts'
-import { calendarOf } from '../market/calendar/index.ts'
+import { calendarOf, type TradingSession } from '../market/calendar/index.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { loadContracts } from '../pipeline/discovery.ts'
 import { channelOf, type Channel, type LiveCluster } from '../pipeline/stream/channels.ts'
@@ -21,6 +21,7 @@ import { StreamWatch } from './stream-watch.ts'
 
 /** How long a commit waits for another writer of a series before it is put off. */
 const LOCK_WAIT_MS = 10_000
+const MS_PER_HOUR = 3_600_000
 /** A day of ticks is written anew again and again, beside the feed: on one thread, and spilling to the disk above this. */
 const ENGINE = { memoryLimitMb: 256, threads: 1 }
 
@@ -102,7 +103,7 @@ async function record(context: RunContext, flags: LiveFlags, wanted: Wanted): Pr
       caller: { label: `stream ${namesOf(wanted)}`, priority: 'repair' },
       onProblem: (text) => context.logger.warn(text),
       drift: driftOf(context),
-      play: { fromMs: playFrom(context, wanted), speed: flags.speed ?? 'max' },
+      play: { ...playOf(context, wanted), speed: flags.speed ?? 'max' },
     })
     try {
       return await recordFrom(context, flags, wanted, { opened, watch })
@@ -142,12 +143,12 @@ async function claimFor(
   )
 }
 
-/** The simulator plays a session from its extended open. */
-function playFrom({ now }: RunContext, { channels, date }: Wanted): number {
+/** The simulator plays a session from its extended open until an hour after its extended close. */
+function playOf({ now }: RunContext, { channels, date }: Wanted): { fromMs: number; untilMs: number } {
   const calendar = calendarOf(channels[0]!.dataset.calendar)
-  if (date === undefined) return calendar.lastFinished(now()).extendedOpenMs
+  if (date === undefined) return spanOf(calendar.lastFinished(now()))
   const session = calendar.on(date)
-  if (session) return session.extendedOpenMs
+  if (session) return spanOf(session)
   throw new UsageError(
     `${date} is not a session of ${calendar.name}: ${calendar.closedReason(date) ?? 'closed'}`,
     {
@@ -155,6 +156,11 @@ function playFrom({ now }: RunContext, { channels, date }: Wanted): number {
     },
   )
 }
+
+const spanOf = ({ extendedOpenMs, extendedCloseMs }: TradingSession) => ({
+  fromMs: extendedOpenMs,
+  untilMs: extendedCloseMs + MS_PER_HOUR,
+})
 
 async function recordFrom(
   context: RunContext,

@@ -42,6 +42,30 @@ test(
 )
 
 test(
+  'a feed that is 15 minutes late is recorded by its own time: no hole is made up, and its last bars are waited for',
+  { timeout: 60_000 },
+  async () => {
+    const now = '2025-07-03T20:50:00Z'
+    const market = await openMarket({ start: now, speed: 240, plan: 'starter' })
+    const { code, document, stderr } = await market.here('stream --ticker SPY', {
+      env: {
+        TAPELAKE_NOW: now,
+        TAPELAKE_NOW_SPEED: '240',
+        TAPELAKE__STREAM__HEARTBEAT_MINUTES: '0.02',
+        TAPELAKE__STREAM__RECONCILE_SECONDS: '10',
+      },
+    })
+    expect(stderr).toMatch(/connected[^\n]*; its events are 15 minutes late/)
+    expect(stderr).toMatch(/lag p50 (8|9|10)\d{5} ms/)
+    expect(document.holes.map(({ cause }) => cause)).toEqual(['start'])
+    expect(document).toMatchObject({ end: 'session_over', session: '2025-07-03' })
+    // The last quarter of an hour came after the close.
+    expect(document.rows).toBeGreaterThan(15)
+    expect(code).toBe(0)
+  },
+)
+
+test(
   'a recorder that stops reading is thrown off as a slow consumer; it says so and loses nothing it had accepted',
   { timeout: 60_000 },
   async () => {

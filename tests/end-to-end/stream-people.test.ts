@@ -16,6 +16,18 @@ test('without a key the simulator plays the last finished session, and the table
   expect(again.stdout).toMatch(/complete +it was complete before/)
 })
 
+test('without a key the simulator plays a session of options too', async () => {
+  const dataDir = freshFolder()
+  const tail = ['--source', 'simulator', '--data-dir', dataDir]
+  const found = ['discover', '--date', '2025-07-03', '--strike-range', '0.002']
+  expect((await runHere([...found, ...tail], { env: QUICK })).code).toBe(0)
+  const { code, stdout } = await runHere(['stream-options', '--date', '2025-07-03', ...tail], { env: QUICK })
+  expect(stdout).toMatch(
+    /option_bars_1m +SPY +2025-07-03 +[\d,]+ +[\d,]+ +complete +recorded live, reconciled/,
+  )
+  expect(code).toBe(0)
+})
+
 test('holes, reconnects and oddities are told to people too', async () => {
   const market = await openMarket({
     start: '2025-06-10T14:00:30Z',

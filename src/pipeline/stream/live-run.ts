@@ -1,8 +1,10 @@
 import { sleep, throwIfAborted } from '../../core/abort.ts'
 import { messageOf } from '../../core/errors.ts'
+import { together } from '../../core/together.ts'
 import type { Journal } from '../../lake/journal/index.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
-import type { LiveFeed } from '../../sources/polygon/socket/feed-contract.ts'
+import type { Disconnected, LiveFeed, LiveFeedEvents } from '../../sources/polygon/socket/feed-contract.ts'
+import { DELAYED_LAG_MS } from '../../sources/polygon/socket/hosts.ts'
 import { checkTickers } from './check-tickers.ts'
 import type { StreamEnd, StreamOptions, StreamSummary } from './contract.ts'
 import { holdDay, sessionAt } from './earlier-runs.ts'
@@ -48,7 +50,9 @@ export class LiveRun {
     this.#journal = journal
     this.#book = new SessionBook(lake.runId)
     this.#vendorTime = new VendorTime(options)
-    this.#clock = ignoreHours ? eventMarketClock() : wallMarketClock(now, this.#vendorTime)
+    this.#clock = ignoreHours
+      ? eventMarketClock()
+      : wallMarketClock(now, this.#vendorTime, () => this.#feedLagMs)
     this.#holes = new HoleBook(options, this.#book, this.#clock)
     this.#pulse = new Pulse(options, journal)
     this.#flusher = new Flusher({
@@ -79,7 +83,9 @@ export class LiveRun {
     await this.#vendorTime.ask()
     if (session) await this.#begin(session, this.#clock.nowMs())
     else await this.#findReplay()
-    this.#feed = vendor.openFeed(this.#params(), this.#feedEvents(), immediate)
+    const onDisconnected = (event: Disconnected) => this.#holes.noteDisconnected(event)
+    const feedEvents = together<LiveFeedEvents>(this.#options.hooks?.onFeed, { onDisconnected })
+    this.#feed = vendor.openFeed(this.#params(), feedEvents, immediate)
     const intake = this.#createIntake(this.#feed)
     this.#intake = intake
     const receiving = intake.run().catch((error: unknown) => {
@@ -121,20 +127,13 @@ export class LiveRun {
     }
   }
 
+  get #feedLagMs(): number {
+    return this.#feed?.stats().delayed ? DELAYED_LAG_MS : 0
+  }
+
   #params(): string[] {
     const { channels, symbols } = this.#options
     return channels.flatMap(({ name }) => symbols.map((symbol) => `${name}.${symbol}`))
-  }
-
-  #feedEvents(): NonNullable<NonNullable<StreamOptions['hooks']>['onFeed']> {
-    const { onFeed } = this.#options.hooks ?? {}
-    return {
-      ...onFeed,
-      onDisconnected: (event) => {
-        onFeed?.onDisconnected?.(event)
-        this.#holes.noteDisconnected(event)
-      },
-    }
   }
 
   #createIntake(feed: LiveFeed): Intake {
@@ -163,7 +162,7 @@ export class LiveRun {
       this.#pulse.saw(this.#clock.nowMs())
     }
     this.#flusher.noteReceived(eventMs.length)
-    this.#pulse.received(rows, this.#clock.nowMs())
+    this.#pulse.received(rows, this.#clock.nowMs() + this.#feedLagMs)
   }
 
   #beginByEvent(eventMs: number): void {

@@ -6,12 +6,16 @@ export interface MarketClock {
   note(ms: number): void
 }
 
-/** The market runs with the clock on the wall, give or take what that is off. */
+/**
+ * The market runs with the clock on the wall, give or take what that is off. A feed that is late shows the market of
+ * `feedLagMs` ago: that is the market which is recorded.
+ */
 export const wallMarketClock = (
   now: () => number,
   vendorTime: { readonly offsetMs: number },
+  feedLagMs: () => number,
 ): MarketClock => ({
-  nowMs: () => now() + vendorTime.offsetMs,
+  nowMs: () => now() + vendorTime.offsetMs - feedLagMs(),
   note: () => undefined,
 })
 

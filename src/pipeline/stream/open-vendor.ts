@@ -10,6 +10,8 @@ export interface OpenVendorOptions extends OpenSourceOptions {
   readonly play: {
     /** Where its clock starts, ms since the epoch. */
     readonly fromMs: number
+    /** Where a market at full speed ends, ms since the epoch. */
+    readonly untilMs: number
     /** Times real time, or as fast as the events are taken. */
     readonly speed: number | 'max'
   }
@@ -45,7 +47,8 @@ async function openEmbedded(options: OpenVendorOptions): Promise<OpenedVendor> {
   const { startSimulator } = await import('../../simulator/index.ts')
   const { seed, plan } = settings.simulator
   const simulator = await startSimulator({
-    ...{ port: 0, seed, plan, startMs: play.fromMs, speed: play.speed, startOnSubscribe: true },
+    ...{ port: 0, seed, plan, startMs: play.fromMs, untilMs: play.untilMs },
+    ...{ speed: play.speed, startOnSubscribe: true },
   })
   const { url: restUrl, wsUrl } = simulator
   const limiter = createRateLimiter({ callsPerMinute: 0 })

@@ -29,7 +29,7 @@ export class Pulse {
     this.#stall = new StallWatch(this.#options.times.stallMinutes * MS_PER_MINUTE, nowMs)
   }
 
-  /** Rows came; it is `nowMs` in the market. Of a replay the lag is the one behind the newest event. */
+  /** Rows came; it is `nowMs` in the market, however late the feed is. Of a replay the lag is the one behind the newest event. */
   received({ channel, eventMs, receivedMs }: ReceivedRows, nowMs: number): void {
     const offsetMs = nowMs - Date.now() // not 0 where this machine's clock is off, or the present is pretended
     let lagMs = 0

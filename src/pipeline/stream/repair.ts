@@ -35,11 +35,13 @@ export async function repairHoles(
   const askedMs = options.marketNow()
   try {
     const passed = new Set(holes)
+    const found = new Map<StreamHole, number>()
     for (const series of options.book.on(options.date)) {
       if (series.id.dataset !== watch.channel.dataset) continue
       const answers = await fetchSession(options.source, options.book, series, options.tickers, signal)
-      for (const answer of answers) takeAnswer(answer, series, holes, { askedMs, ...options, watch, passed })
+      for (const answer of answers) takeAnswer(answer, series, holes, { askedMs, ...options, passed, found })
     }
+    for (const [hole, rows] of found) hole.rows = rows
     for (const hole of passed) {
       watch.close(hole, options.marketNow())
       options.onClosed(hole)
@@ -54,9 +56,10 @@ export async function repairHoles(
 
 interface Judging extends RepairOptions {
   readonly askedMs: number
-  readonly watch: ChannelWatch
   /** Holes that REST has passed, as far as was asked. */
   readonly passed: Set<StreamHole>
+  /** Rows that REST has of them. */
+  readonly found: Map<StreamHole, number>
 }
 
 function takeAnswer(
@@ -72,7 +75,7 @@ function takeAnswer(
     const found = rows && rowsBetween(rows, series.id.dataset.eventColumn, hole.fromMs, toMs)
     if (found && found.length > 0) {
       series.addRest(found)
-      hole.rows += hole.closedMs === undefined ? found.length : 0
+      judging.found.set(hole, (judging.found.get(hole) ?? 0) + found.length)
     }
     if (sureMs >= hole.toMs!) continue
     judging.passed.delete(hole)

@@ -24,7 +24,7 @@ function vendorAt(vendorMs: () => number, now = () => NOW) {
     },
   } as unknown as StreamOptions
   const time = new VendorTime(options)
-  return { time, clock: wallMarketClock(now, time), alerts, problems }
+  return { time, clock: wallMarketClock(now, time, () => 0), alerts, problems }
 }
 
 describe('the time of a live market', () => {

@@ -19,6 +19,9 @@ export function socketUrl(base: string, cluster: Cluster): string {
   return url.href
 }
 
+/** How late the events of the delayed host are, ms. */
+export const DELAYED_LAG_MS = 15 * 60_000
+
 /**
  * Where the events 15 minutes late are: the vendor has a host of its own for them, `delayed.` instead of
  * `socket.`; elsewhere (the simulator) it is the path `/delayed`. Undefined where `base` is that already.
