@@ -9,11 +9,7 @@ import { askDuckDb, unfinishedBelow } from '../support/lake.ts'
 import type { VendorServer } from '../support/vendor-server.ts'
 import { vendorEnv } from './world.ts'
 
-/**
- * Two processes at once on one lake, pair by pair. By default each command meets another one;
- * TAPELAKE_ALL_PAIRS=1 runs every pair, each command with itself as well.
- */
-const ALL = process.env['TAPELAKE_ALL_PAIRS'] === '1'
+/** Two processes at once on one lake: every pair of commands, each with itself as well. */
 
 /** Held from the beginning: one row of the first day is in quarantine, the second day has a version that gave way. */
 const [DAY1, DAY2, DAY3, DAY4] = ['2025-06-02', '2025-06-03', '2025-06-04', '2025-06-05'] as const
@@ -43,16 +39,6 @@ type Name = keyof typeof COMMANDS
 
 const NAMES = Object.keys(COMMANDS) as Name[]
 const EVERY = NAMES.flatMap((one, i) => NAMES.slice(i).map((other) => [one, other] as const))
-const FEW = [
-  ['import', 'release'],
-  ['release', 'backup'],
-  ['backup', 'compact'],
-  ['backfill', 'compact'],
-  ['verify', 'import'],
-  ['query', 'release'],
-  ['import', 'import'],
-] as const satisfies readonly (readonly [Name, Name])[]
-
 /** A day file of one day of SPY and one of QQQ. */
 function dayFile(folder: string): string {
   const lines = [
@@ -111,7 +97,7 @@ function expectEnded(name: Name, { code, stderr }: CliRun, isTwice: boolean): vo
 }
 
 describe('two processes at once', () => {
-  test.each(ALL ? EVERY : FEW)('%s and %s: both end well, and the lake is whole', async (one, other) => {
+  test.each(EVERY)('%s and %s: both end well, and the lake is whole', async (one, other) => {
     const root = freshFolder()
     cpSync(before, root, { recursive: true })
     const folders = [freshFolder(), freshFolder()] as const
