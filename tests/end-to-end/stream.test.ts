@@ -24,7 +24,7 @@ describe('a whole session', () => {
     const spy = await openMarket({ faults: [fault] })
     const { code, document } = await spy.run(STREAM)
     expect(document.holes.map((hole) => hole.cause)).toContain(cause)
-    expect(document.holes.every(({ closed }) => closed !== null)).toBe(true)
+    expect(document.holes.every(({ closed, rows }) => closed !== null && rows > 0)).toBe(true)
     expect(code).toBe(0)
     expect(await spy.place.rows()).toEqual(await spy.truth())
   })

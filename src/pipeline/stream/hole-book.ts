@@ -1,8 +1,10 @@
+import type { Batch } from '../../core/batch.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import type { Disconnected, DisconnectCause } from '../../sources/polygon/socket/feed-contract.ts'
 import type { Channel } from './channels.ts'
 import type { StreamOptions } from './contract.ts'
 import { ChannelWatch, type StreamHole } from './holes.ts'
+import { rowsBetween } from './live-series.ts'
 import type { MarketClock } from './market-clock.ts'
 import { repairHoles } from './repair.ts'
 import type { SessionBook } from './session-book.ts'
@@ -124,10 +126,13 @@ export class HoleBook {
     for (const watch of watches) await repairHoles(watch, repairing, signal)
   }
 
-  /** REST has brought the whole session of `channel`. */
-  closeAll(channel: Channel): void {
+  /** REST has brought the whole session of `channel`; `rows`: of one of its series, where they are at hand. */
+  closeAll(channel: Channel, rows: Batch | undefined): void {
     const watch = this.#watches.get(channel)
+    const { eventColumn } = channel.dataset
     for (const hole of watch?.unclosed ?? []) {
+      const toMs = hole.toMs ?? watch!.session.extendedCloseMs
+      if (rows) hole.rows = rowsBetween(rows, eventColumn, hole.fromMs, toMs).length
       watch!.close(hole, this.#clock.nowMs())
       this.#options.hooks?.onHoleClosed?.(hole)
     }

@@ -101,7 +101,8 @@ export class Settlement {
     const settling = { lake, source: vendor.history, book: this.#book, tickers: symbols }
     for (;;) {
       const settled = await settleFinished(series, settling, immediate)
-      if (settled.state === 'complete' && channel) this.#holes.closeAll(channel)
+      if (settled.state === 'complete' && channel)
+        this.#holes.closeAll(channel, series.keepsRows ? series.rows() : undefined)
       const leftMs = untilTickMs - performance.now()
       if (!settled.retry || leftMs <= 0 || patience.aborted) return settled
       await sleep(Math.min(times.repairDelayMs, leftMs), patience).catch(() => undefined)
