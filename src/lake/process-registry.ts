@@ -62,6 +62,7 @@ export async function registerProcess(root: string, note: ProcessNote): Promise<
     ...note,
   }
   const path = join(folderOf(root), `${process.pid}.json`)
+  await sweep(folderOf(root))
   let last = makeFolder(folderOf(root)).then(() => write(path, entry), ignore)
   await last
   return {
@@ -77,12 +78,27 @@ export async function registerProcess(root: string, note: ProcessNote): Promise<
   }
 }
 
+const TEMPORARY = new RegExp(`^(\\d+)\\.json\\${TEMPORARY_SUFFIX}$`)
+
+/** Takes away what killed processes left half-written. An earlier one with the pid of this process is dead as well. */
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const pid = Number(TEMPORARY.exec(name)?.[1])
+    if (Number.isNaN(pid)) continue
+    const isAtWork = pid !== process.pid && (await isRunning({ pid, started: '' }))
+    if (!isAtWork) await rm(join(folder, name), { force: true }).catch(ignore)
+  }
+}
+
 /** A reader sees the old entry or the new one. Nothing is synced: after a power cut no process runs anyway. */
 async function write(path: string, entry: ProcessEntry): Promise<void> {
   const temporary = path + TEMPORARY_SUFFIX
-  await writeFile(temporary, JSON.stringify(entry))
-    .then(() => rename(temporary, path))
-    .catch(ignore)
+  try {
+    await writeFile(temporary, JSON.stringify(entry))
+    await rename(temporary, path)
+  } catch {
+    await rm(temporary, { force: true }).catch(ignore)
+  }
 }
 
 const ignore = (): void => undefined

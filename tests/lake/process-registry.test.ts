@@ -48,6 +48,18 @@ describe('the process registry', () => {
     expect(await readdir(join(root, 'state/processes'))).toEqual([])
   })
 
+  test('sweeps what a killed process left half-written, and nothing of one that is at work', async () => {
+    const root = testRoot()
+    const [dead, working] = [await otherProcess(root), await otherProcess(root)]
+    await killHard(dead)
+    const folder = join(root, 'state/processes')
+    const halves = [dead, working].map(({ pid }) => `${pid}.json.tmp`)
+    for (const half of halves) await writeFile(join(folder, half), '{"schema"')
+    const mine = await registerProcess(root, NOTE)
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([halves[1]])
+    await mine.remove()
+  })
+
   test('does not take another process with the same pid for the one that was registered', async () => {
     const root = testRoot()
     const mine = await registerProcess(root, NOTE)
