@@ -141,7 +141,9 @@ function toleranceOf(
   { columns }: DatasetDefinition,
   { tolerance = new Map() }: ReconcileFlags,
 ): (column: string) => number {
-  const prices = new Set(columns.filter(({ unit }) => /^(USD|index points)/.test(unit ?? '')).map(({ name }) => name))
+  const prices = new Set(
+    columns.filter(({ unit }) => /^(USD|index points)/.test(unit ?? '')).map(({ name }) => name),
+  )
   return (name) =>
     tolerance.get(name) ?? (prices.has(name) ? (tolerance.get('prices') ?? PRICE_TOLERANCE) : 0)
 }

@@ -136,7 +136,9 @@ async function difference(left: string, right: string): Promise<{ rows: number; 
 const countRuns = (runs: readonly RunRecord[], state: RunRecord['state']): number =>
   runs.filter((run) => run.state === state).length
 
-const THINGS = CAN_MOUNT ? 'vendor, workers, disk and clock' : 'vendor, workers and clock (no disk to fill here)'
+const THINGS = CAN_MOUNT
+  ? 'vendor, workers, disk and clock'
+  : 'vendor, workers and clock (no disk to fill here)'
 
 test(
   `whatever happens to ${THINGS}, the lake ends as the undisturbed one, within the limit`,

@@ -38,7 +38,7 @@ function outcome({
       range: { from: sessions[0]!, to: sessions.at(-1)! },
       sessions,
       held: [],
-    again: [],
+      again: [],
       pending,
       items: [],
       calls: 0,
