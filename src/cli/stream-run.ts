@@ -30,6 +30,8 @@ interface Wanted {
   readonly channels: readonly Channel[]
   readonly symbols: readonly string[]
   readonly series: readonly SeriesId[]
+  /** Options on anything but an index trade from the open on; one call a contract would look for the night before it. */
+  readonly regularHoursOnly?: boolean
   /** Session to record; default the one under way, or the next one today. The simulator plays the last finished one. */
   readonly date: string | undefined
 }
@@ -50,7 +52,7 @@ export async function stream(context: RunContext, flags: StreamFlags): Promise<E
 /** What `stream-options` does. */
 export async function streamOptions(context: RunContext, flags: StreamOptionsFlags): Promise<ExitCode> {
   const { out, config, flags: global } = context
-  const { symbol } = underlyingNamed(flags.underlying)
+  const { symbol, isIndex } = underlyingNamed(flags.underlying)
   const discovery = await loadContracts(config.dataDir, symbol, flags.date)
   const symbols = discovery.contracts.map(({ contract }) => contract)
   const { maxContracts } = config.settings.stream
@@ -73,6 +75,7 @@ export async function streamOptions(context: RunContext, flags: StreamOptionsFla
   const series = [{ dataset: channel.dataset, ticker: symbol }]
   return await record(context, flags, {
     ...{ cluster: 'options', channels: [channel], symbols, series, date: flags.date },
+    regularHoursOnly: !isIndex,
   })
 }
 

@@ -22,3 +22,12 @@ test.each([
   expect(document).toMatchObject({ end: 'closed', cells: [] })
   expect(document.reason).toMatch(/the session of 2025-06-10 is over/)
 })
+
+test('those of a fund, joined in the morning before the open, miss nothing of the night', async () => {
+  const market = await openMarket({ start: '2025-06-10T12:00:00Z' })
+  await discoverContracts(market.place, '0.003')
+  const { code, document } = await market.here(`stream-options --date ${DATE} --ignore-hours`)
+  expect(code).toBe(0)
+  expect(document.holes).toEqual([])
+  expect(document.cells).toMatchObject([{ ticker: 'SPY', date: DATE, state: 'complete' }])
+})

@@ -55,6 +55,8 @@ export interface StreamOptions {
   readonly symbols: readonly string[]
   /** What is to be recorded: one of each channel's dataset and ticker (options: underlying). */
   readonly series: readonly SeriesId[]
+  /** Nothing trades before the open: what lies before it is no hole. */
+  readonly regularHoursOnly?: boolean
   /** The session to record; undefined: the one under way, or the next one today. Of a replay the events tell it. */
   readonly date: string | undefined
   /** True: hours are not enforced, and the events tell the market time. */

@@ -39,8 +39,10 @@ export class HoleBook {
   /** Recording of `session` begins at market time `nowMs`. */
   begin(session: TradingSession, cause: 'start' | 'restart', nowMs: number): void {
     this.#session = session
-    for (const channel of this.#options.channels) {
-      const watch = new ChannelWatch(channel, session, (hole) => this.#options.hooks?.onHole?.(hole))
+    const { channels, regularHoursOnly = false } = this.#options
+    const hours = regularHoursOnly ? { ...session, extendedOpenMs: session.openMs } : session
+    for (const channel of channels) {
+      const watch = new ChannelWatch(channel, hours, (hole) => this.#options.hooks?.onHole?.(hole))
       this.#watches.set(channel, watch)
       watch.begin(cause, nowMs)
     }
