@@ -62,7 +62,7 @@ export async function registerProcess(root: string, note: ProcessNote): Promise<
     ...note,
   }
   const path = join(folderOf(root), `${process.pid}.json`)
-  await sweep(folderOf(root))
+  await sweep(root)
   let last = makeFolder(folderOf(root)).then(() => write(path, entry), ignore)
   await last
   return {
@@ -80,8 +80,10 @@ export async function registerProcess(root: string, note: ProcessNote): Promise<
 
 const TEMPORARY = new RegExp(`^(\\d+)\\.json\\${TEMPORARY_SUFFIX}$`)
 
-/** Takes away what killed processes left half-written. An earlier one with the pid of this process is dead as well. */
-async function sweep(folder: string): Promise<void> {
+/** Takes away what killed processes left, whole or half-written; an earlier one with the pid of this one is dead as well. */
+async function sweep(root: string): Promise<void> {
+  await listProcesses(root)
+  const folder = folderOf(root)
   for (const name of await readdir(folder).catch(() => [])) {
     const pid = Number(TEMPORARY.exec(name)?.[1])
     if (Number.isNaN(pid)) continue

@@ -18,7 +18,7 @@ const WEEK = ['--from', '2025-06-02', '--to', '2025-06-06']
 /** A data directory whose vendor answers at `url`. */
 function place(url: string) {
   const dataDir = freshFolder()
-  const env = vendorEnv(url, 'secret-key-of-mine')
+  const env = vendorEnv(url, 'SECRETKEYOFMINE')
   const at = ['--data-dir', dataDir]
   return {
     dataDir,
@@ -78,12 +78,12 @@ describe('runs', () => {
     await here.run('backfill', '--ticker', 'SPY', '--plan')
     await here.run('backfill', '--ticker', 'SPY', '--from', 'never')
     expect(await here.runs()).toEqual([])
-    await here.run('backfill', '--ticker', 'SPY', '--last-session', '--config', '/secret-key-of-mine')
-    await here.run('backfill', '--ticker', 'SPY,secret-key-of-mine', '--last-session')
+    await here.run('backfill', '--ticker', 'SPY', '--last-session', '--config', '/SECRETKEYOFMINE')
+    await here.run('backfill', '--ticker', 'SPY,SECRETKEYOFMINE', '--last-session')
     const folder = join(here.dataDir, 'state/runs')
     const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
     expect(texts).toHaveLength(1)
-    expect(texts[0]).not.toContain('secret-key-of-mine')
+    expect(texts[0]).not.toContain('SECRETKEYOFMINE')
   })
 
   test('shows a run whose process is gone as died, also where another process has its pid now', async () => {

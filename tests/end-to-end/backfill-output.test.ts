@@ -96,7 +96,7 @@ describe('a plan', () => {
     const { code, stdout } = await here('plan --ticker SPY,QQQ --from 2021-01-04', url, freshFolder(), limit)
     expect(code).toBe(0)
     expect(stdout).toMatch(
-      /^equity_bars_1m +SPY +2021-01-04 +2025-06-10 +1,114 +0 +0 +22 +~[\d,]+ +~[\d.]+ MiB$/m,
+      /^equity_bars_1m +SPY +2021-01-04 +2025-06-10 +1,114 +0 +0 +0 +22 +~[\d,]+ +~[\d.]+ MiB$/m,
     )
     expect(stdout).toMatch(/^44 calls, about 8 min at 5 calls a minute$/m)
     const free = await here(`backfill --plan ${WEEK}`, url)
