@@ -144,4 +144,35 @@ describe('tapelake drift', () => {
     await runHere(['backfill', '--ticker', 'SPY', ...DAY, ...at], { env: vendorEnv(quiet.url) })
     expect((await runHere(['drift', ...at])).stdout).toBe('')
   })
+
+  test('reads a chain again with the time of its snapshot, once a field inside of it is understood', async () => {
+    const rows = Array.from({ length: 60 }, (_, i) => ({
+      details: {
+        ...{ ticker: `O:SPY250620C00${500 + i}000`, contract_type: 'call', exercise_style: 'american' },
+        ...{ strike_price: 500 + i, expiration_date: '2025-06-20', shares_per_contract: 100 },
+      },
+      greeks: { dlt: 0.5, gamma: 0.01, theta: -0.2, vega: 0.1 },
+      ...{ implied_volatility: 0.2, open_interest: 9, underlying_asset: { ticker: 'SPY', price: 530 } },
+    }))
+    const server = await startVendorServer(() => ({
+      body: { status: 'OK', request_id: 'chain-1', results: rows },
+    }))
+    const at = ['--data-dir', join(freshFolder(), 'data')]
+    const env = vendorEnv(server.url)
+    const run = (...args: string[]) => runHere([...args, ...at], { env })
+    const held = async () =>
+      (
+        await run(
+          ...['query', '--format', 'csv'],
+          'SELECT count(*), count(delta), count(DISTINCT snapshot_time), sum(delta) FROM option_chain',
+        )
+      ).stdout.split('\n')[1]
+    expect(await run('snapshot-chain', '--underlying', 'SPY')).toMatchObject({ code: 0 })
+    expect(await held()).toBe('60,0,1,')
+    expect((await run('drift')).stdout).toContain('option_chain.greeks.dlt is new')
+    expect((await run('reprocess', '--rename', 'greeks.dlt=greeks.delta')).code).toBe(0)
+    expect(await held()).toBe('60,60,1,30')
+    expect((await run('reprocess')).stdout).toBe('No pages are kept.\n')
+    await server.close()
+  })
 })

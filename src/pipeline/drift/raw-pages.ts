@@ -13,6 +13,8 @@ export interface RawPage {
   readonly requestId?: string | undefined
   readonly source: string
   readonly keptAt: string
+  /** What the source adds to every row, such as the time of a snapshot. */
+  readonly constants?: Readonly<Record<string, number>>
   /** The body, JSON. */
   readonly body: string
 }

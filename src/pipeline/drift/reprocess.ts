@@ -1,6 +1,6 @@
 import { takeRows, type Batch } from '../../core/batch.ts'
 import { concatBatches } from '../../core/batch-concat.ts'
-import { collect, compose } from '../../core/flow.ts'
+import { collect, compose, type RefusalSink } from '../../core/flow.ts'
 import { heldRows } from '../../lake/held-rows.ts'
 import { readQuarantine, type QuarantinedRow } from '../../lake/quarantine.ts'
 import type { CellVerdict } from '../../lake/series-contract.ts'
@@ -9,20 +9,17 @@ import type { SegmentSettings } from '../../lake/stage-segment.ts'
 import { readStamp } from '../../lake/stamp.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { datasetNamed } from '../../market/datasets/index.ts'
+import { optionChain } from '../../market/datasets/option-chain.ts'
 import { sessionDates } from '../../market/session-rows.ts'
+import { withConstants } from '../../sources/polygon/wire/constants.ts'
 import { mappingOf, type RowMapping } from '../../sources/polygon/wire/fields.ts'
+import { chainMapping } from '../../sources/polygon/wire/option-fields.ts'
 import { readPage, toBatch } from '../../sources/polygon/wire/rows.ts'
 import { dedup } from '../../stages/dedup.ts'
+import { optionSymbols } from '../../stages/option-symbols.ts'
 import { validate } from '../../stages/validate.ts'
+import { fixPage, type PageFixes } from './fix-page.ts'
 import { dropRawPage, rawPages, type RawPage } from './raw-pages.ts'
-
-/** How a page is to be read, so that a vendor's change is understood. */
-export interface PageFixes {
-  /** What fields are called now → what they stood for. */
-  readonly rename: Readonly<Record<string, string>>
-  /** Take texts that hold a number for the number. */
-  readonly numbers: boolean
-}
 
 export interface ReprocessOptions extends SegmentSettings {
   readonly root: string
@@ -58,10 +55,10 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
   for await (const { name, page } of rawPages(root)) {
     const wanted = (datasets?.includes(page.dataset) ?? true) && (tickers?.includes(page.ticker) ?? true)
     if (!wanted) continue
-    const mapping = mappingOf(datasetNamed(page.dataset))
+    const mapping = wireFormOf(page)
     if (!mapping) {
       const { dataset, ticker } = page
-      const reason = 'a listing is not read again: record it anew'
+      const reason = 'a list of contracts is not read again: discover it anew'
       yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason }
       continue
     }
@@ -74,28 +71,29 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
   }
 }
 
+/** How `page` is written; undefined: it is not read again. */
+const wireFormOf = ({ dataset, constants }: RawPage): RowMapping | undefined =>
+  dataset === optionChain.name && constants ? chainMapping : mappingOf(datasetNamed(dataset))
+
 async function readAgain(
   page: RawPage,
   mapping: RowMapping,
   fixes: PageFixes,
 ): Promise<{ good: Batch | undefined; refused: number; reason: string | undefined }> {
   const dataset = datasetNamed(page.dataset)
-  const read = readPage(Buffer.from(fixed(page.body, fixes)), mapping)
-  const { requestId, source, path: request } = page
+  const read = readPage(Buffer.from(fixPage(page.body, fixes)), mapping)
+  const { requestId, source, path: request, constants = {} } = page
   const origin = { source, request, ...(requestId === undefined ? {} : { requestId }) }
-  const batch = toBatch(dataset, mapping, read, page.ticker, origin)
+  const batch = withConstants(toBatch(dataset, mapping, read, page.ticker, origin), constants)
   let refused = 0
   let reason: string | undefined
-  const stage = compose(
-    validate(dataset, {
-      ...(seriesKeyOf(dataset) === 'ticker' && { ticker: page.ticker }),
-      onRefused: (_, found) => {
-        refused += found.length
-        reason ??= found[0]?.reason
-      },
-    }),
-    dedup(dataset),
-  )
+  const onRefused: RefusalSink = (_, found) => {
+    refused += found.length
+    reason ??= found[0]?.reason
+  }
+  const own = seriesKeyOf(dataset) === 'ticker' && { ticker: page.ticker }
+  const stages = [validate(dataset, { ...own, onRefused }), dedup(dataset)]
+  const stage = compose(...stages, ...(dataset.name === optionChain.name ? [optionSymbols(onRefused)] : []))
   const batches = await collect(stage(once(batch)))
   return { good: batches.length > 0 ? concatBatches(batches) : undefined, refused, reason }
 }
@@ -103,24 +101,6 @@ async function readAgain(
 async function* once(batch: Batch): AsyncGenerator<Batch> {
   if (batch.length > 0) yield await Promise.resolve(batch)
 }
-
-/** The body with the fields called as they should be. */
-function fixed(body: string, { rename, numbers }: PageFixes): string {
-  if (Object.keys(rename).length === 0 && !numbers) return body
-  const document = JSON.parse(body) as { results?: unknown }
-  const rows = (Array.isArray(document.results) ? document.results : []) as Record<string, unknown>[]
-  document.results = rows.map((row) =>
-    Object.fromEntries(
-      Object.entries(row).map(([name, value]) => [
-        rename[name] ?? name,
-        numbers && typeof value === 'string' && NUMBER.test(value) ? Number(value) : value,
-      ]),
-    ),
-  )
-  return JSON.stringify(document)
-}
-
-const NUMBER = /^-?\d+(\.\d+)?(e[-+]?\d+)?$/i
 
 /** Merges `good` into the sessions that it is of; returns them. */
 async function merge(

@@ -91,13 +91,14 @@ export class DriftWatch {
     )
   }
 
-  #keep({ dataset, ticker, path, requestId, body }: PageEvent): void {
+  #keep({ dataset, ticker, path, requestId, body, constants }: PageEvent): void {
     const { root, source, now, settings, redactor } = this.#options
     const keptAt = new Date(now()).toISOString()
     const page: RawPage = {
       ...{ dataset: dataset.name, ticker, source, keptAt },
       ...{ path: redactor.text(path), requestId: requestId && redactor.text(requestId) },
       body: redactor.text(body.toString('utf8')),
+      ...(constants && { constants }),
     }
     const limits = { maxPages: settings.rawPages, maxBytes: settings.rawMb * 2 ** 20 }
     const last = this.#keeping.at(-1) ?? Promise.resolve()

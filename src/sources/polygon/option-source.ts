@@ -18,6 +18,7 @@ import { createRequestBuilder, type RequestBuilder, REFERENCE_PAGE_ROWS } from '
 import { parseObject } from './wire/document.ts'
 import type { RowMapping } from './wire/fields.ts'
 import { chainMapping, contractMapping } from './wire/option-fields.ts'
+import { withConstants, type Constants } from './wire/constants.ts'
 import { readPage, toBatch } from './wire/rows.ts'
 
 /** Most contracts that the vendor puts on one page of a chain. */
@@ -32,9 +33,6 @@ const CHAIN_PAGE_ROWS = 250
 export function createPolygonOptionSource(options: PolygonOptions): OptionSource {
   return new PolygonOptionSource(options)
 }
-
-/** What fills the columns that no row names. */
-type Constants = Readonly<Record<string, number>>
 
 interface Listing {
   readonly dataset: DatasetDefinition
@@ -153,25 +151,26 @@ class PolygonOptionSource implements OptionSource {
       },
       signal,
     )
-    const { dataset, mapping, underlying } = listing
+    const { dataset, mapping, underlying, constants } = listing
     for await (const { batch, table, path: here, body, requestId } of pages) {
       if (table.rows > 0) this.#events.onRows?.({ path: here, rows: table.rows })
       for (const [field, count] of table.unknownFields)
         this.#events.onUnknownField?.({ path: here, field, count })
       for (const [field, count] of table.wrongTypes) this.#events.onWrongType?.({ path: here, field, count })
       if (batch.length === 0) continue
-      const page = { dataset, ticker: underlying.symbol, path: here, requestId, body, table, mapping }
+      const page = {
+        dataset,
+        ticker: underlying.symbol,
+        path: here,
+        requestId,
+        body,
+        table,
+        mapping,
+        constants,
+      }
       const verdict = this.#events.onPage?.(page)
       if (verdict?.refuse === 'answer') throw new MalformedError(verdict.why, { request: here })
       yield verdict ? { ...batch, distrusted: verdict.why } : batch
     }
   }
-}
-
-function withConstants(batch: Batch, constants: Constants): Batch {
-  const filled = Object.entries(constants).map(([name, value]) => [
-    name,
-    new Float64Array(batch.length).fill(value),
-  ])
-  return { ...batch, columns: { ...batch.columns, ...(Object.fromEntries(filled) as Batch['columns']) } }
 }

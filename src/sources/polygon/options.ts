@@ -4,6 +4,7 @@ import type { RateLimiter } from '../../core/rate-limit.ts'
 import type { RetryPolicy } from '../../core/retry.ts'
 import type { BreakerEvent, Breakers } from './breakers.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
+import type { Constants } from './wire/constants.ts'
 import type { RowMapping } from './wire/fields.ts'
 import type { WireTable } from './wire/scan.ts'
 
@@ -56,6 +57,8 @@ export interface PageEvent {
   readonly body: Buffer
   readonly table: WireTable
   readonly mapping: RowMapping
+  /** What the source adds to every row. */
+  readonly constants?: Constants
 }
 
 /** What is to become of a page: its rows are all refused (`rows`), or the answer as a whole (`answer`). */
