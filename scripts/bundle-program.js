@@ -2,6 +2,7 @@
 // than most commands (docs/decisions/0012-bundled-program.md). Commands stay apart, each loaded when it is called.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
 const OUT = 'dist/program'
@@ -12,7 +13,7 @@ const NOT_BUNDLED = [
 ]
 const LICENCE_FILES = ['LICENSE', 'LICENSE.md', 'LICENSE.txt', 'LICENCE', 'license', 'license.md']
 
-process.chdir(new URL('..', import.meta.url).pathname)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const bundle = await rolldown({
   input: { main: 'src/cli/main.ts' },
   platform: 'node',

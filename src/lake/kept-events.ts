@@ -46,7 +46,9 @@ export async function liveEntries(root: string): Promise<readonly LiveEntry[]> {
     const groups = new Map<string, KeptLine[]>()
     for (const event of await readEvents(root, cluster)) {
       const key = keyOf(event)
-      groups.set(key, [...(groups.get(key) ?? []), event])
+      const group = groups.get(key)
+      if (group) group.push(event)
+      else groups.set(key, [event])
     }
     for (const [key, events] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const [session, rule] = key.split(' ') as [string, LiveEntry['rule']]

@@ -1,9 +1,10 @@
-import type { Batch, ColumnType } from '../../core/batch.ts'
+import type { ColumnType } from '../../core/batch.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
-import type { Compression, ParquetEngine, SegmentFacts, SegmentOptions, SegmentWriter } from '../engine.ts'
+import type { Compression, ParquetEngine, SegmentOptions, SegmentWriter } from '../engine.ts'
 import { CODECS, FIELD_TYPES } from './parquetjs-lite-file.ts'
 import { ParquetjsLiteSegment } from './parquetjs-lite-segment.ts'
+import { ReaderBacked } from './reader-backed.ts'
 
 /** Why a column type is refused, see docs/decisions/0001-parquet-engines.md. */
 const REASONS: Readonly<Partial<Record<ColumnType, string>>> = {
@@ -15,14 +16,8 @@ const REASONS: Readonly<Partial<Record<ColumnType, string>>> = {
  * Writes with parquetjs-lite what that can hold exactly, and refuses the rest. It reads through `reader`, since its
  * own reader takes neither other engines' files nor, exactly, its own.
  */
-export class ParquetjsLiteEngine implements ParquetEngine {
+export class ParquetjsLiteEngine extends ReaderBacked implements ParquetEngine {
   readonly name = 'parquetjs-lite'
-  readonly #reader: ParquetEngine
-
-  /** @param reader reads back and inspects; closed with this engine */
-  constructor(reader: ParquetEngine) {
-    this.#reader = reader
-  }
 
   assertCanHold(dataset: DatasetDefinition, compression: Compression): void {
     for (const { name, type } of dataset.columns) {
@@ -42,22 +37,6 @@ export class ParquetjsLiteEngine implements ParquetEngine {
 
   async openSegment(options: SegmentOptions): Promise<SegmentWriter> {
     this.assertCanHold(options.dataset, options.compression)
-    return new ParquetjsLiteSegment(options, this.#reader)
-  }
-
-  read(dataset: DatasetDefinition, paths: readonly string[]): AsyncIterable<Batch> {
-    return this.#reader.read(dataset, paths)
-  }
-
-  async holds(dataset: DatasetDefinition, path: string, expected: Batch): Promise<boolean> {
-    return await this.#reader.holds(dataset, path, expected)
-  }
-
-  async inspect(path: string): Promise<SegmentFacts> {
-    return await this.#reader.inspect(path)
-  }
-
-  async close(): Promise<void> {
-    await this.#reader.close()
+    return new ParquetjsLiteSegment(options, this.reader)
   }
 }
