@@ -18,7 +18,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts'],
       exclude: ['src/cli/main.ts'],
-      reporter: ['text', 'json-summary'],
+      reporter: ['text-summary', 'json-summary'],
       reportOnFailure: true,
       thresholds: { lines: 90, perFile: false },
     },
