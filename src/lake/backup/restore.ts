@@ -25,6 +25,7 @@ import { readStamp } from '../stamp.ts'
 import { backUpFirst } from './backup.ts'
 import { looseFiles } from './collect.ts'
 import { filesOf, readManifest, type BackedUpFile, type Manifest } from './manifest.ts'
+import { waitForRecorders } from './no-recorder.ts'
 import { copyDurably, objectPath } from './objects.ts'
 
 export interface RestoreOptions {
@@ -56,13 +57,14 @@ export interface RestoreResult {
  *
  * @throws {IntegrityError} when the backup is damaged (then nothing was changed), or the lake is not equal to it
  * @throws {LakeMismatchError} when `root` holds data of the other provenance
- * @throws {LockedError} when another process writes one of the series
+ * @throws {LockedError} when another process writes one of the series, or records a live session into `root`
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreResult> {
   const { folder, root, at, signal } = options
   const manifest = await readManifest(folder, at)
   await assertWhole(folder, manifest, signal)
   await assertFits(root, manifest)
+  await waitForRecorders(root, options.waitMs, signal)
   const held = await seriesOf(root)
   const { nowMs } = options
   const before =
