@@ -25,7 +25,7 @@ const REPLAY = 'stream --ticker SPY --ignore-hours'
 
 test('a hole in the middle of the session is closed while it goes on', async () => {
   const spy = await market({
-    start: '2025-06-10T13:25:00Z',
+    start: '2025-06-10T13:10:00Z',
     speed: 300,
     faults: ['cut:at=09:40,for=240'],
     env: { TAPELAKE__STREAM__DRAIN_SECONDS: '5' },
