@@ -11,6 +11,8 @@ import { takeLock } from './lock.ts'
 
 /** A live event that became no row, as a stream keeps it in `quarantine/live/<cluster>.jsonl`. */
 const eventSchema = z.object({
+  /** Of a row that belongs to no session; what no dataset holds, or could not be read, has none. */
+  rule: z.literal('outside_session').optional(),
   ev: z.string().optional(),
   /** The text as it came. */
   raw: z.string(),
@@ -19,13 +21,13 @@ const eventSchema = z.object({
 })
 export type KeptLine = z.infer<typeof eventSchema>
 
-/** Events of one feed and one day (New York) that no dataset holds, or that could not be read. */
+/** Events of one feed and one day (New York) that no dataset or no session holds, or that could not be read. */
 export interface LiveEntry {
   readonly id: string
   readonly cluster: string
   /** YYYY-MM-DD. */
   readonly session: string
-  readonly rule: 'unknown_event' | 'malformed_event'
+  readonly rule: 'unknown_event' | 'malformed_event' | 'outside_session'
   /** Why the first of them became no row. */
   readonly reason: string
   /** When the first of them was received, UTC. */
@@ -60,8 +62,8 @@ export async function liveEntries(root: string): Promise<readonly LiveEntry[]> {
   return entries
 }
 
-const keyOf = ({ ev, receivedMs }: KeptLine): string =>
-  `${newYorkDate(receivedMs)} ${ev === undefined ? 'malformed_event' : 'unknown_event'}`
+const keyOf = ({ rule, ev, receivedMs }: KeptLine): string =>
+  `${newYorkDate(receivedMs)} ${rule ?? (ev === undefined ? 'malformed_event' : 'unknown_event')}`
 
 const idOf = (cluster: string, key: string): string =>
   createHash('sha256').update(['live', cluster, key].join('\n')).digest('hex').slice(0, 10)

@@ -249,12 +249,19 @@ describe('live events that became no row', () => {
     const events = [`{"ev":"LULD","sym":"SPY","n":${HUGE}}`, '{"ev":"LULD","sym":"QQQ"}', '[1']
     for (const text of events) parser.add(Buffer.from(text), when)
     const { unknown, malformed } = parser.take()
-    await keepEvents(root, 'stocks', [...unknown, ...malformed])
+    const night = {
+      rule: 'outside_session',
+      raw: '{"ev":"AM"}',
+      reason: 'at night',
+      receivedMs: when,
+    } as const
+    await keepEvents(root, 'stocks', [...unknown, ...malformed, night])
 
     const { document } = await ask(root, 'list')
-    const [broken, strange] = document['entries'] as Entry[]
+    const [broken, stray, strange] = document['entries'] as Entry[]
     expect(document['entries']).toMatchObject([
       { dataset: 'live', ticker: 'stocks', session: '2025-06-02', rule: 'malformed_event', rows: 1 },
+      { rule: 'outside_session', rows: 1, reason: 'at night' },
       { rule: 'unknown_event', rows: 2, reason: 'no dataset holds LULD events of this kind' },
     ])
     expect((await ask(root, 'show', strange!.id)).document['entries']).toMatchObject([
@@ -274,9 +281,9 @@ describe('live events that became no row', () => {
       rows: 1,
       dataset: 'live',
     })
-    expect(await entriesOf(root)).toMatchObject([{ id: strange!.id }])
+    expect(await entriesOf(root)).toMatchObject([{ id: stray!.id }, { id: strange!.id }])
     const asked = await runHere(['quarantine', 'drop', strange!.id, '--data-dir', root], { env })
     expect(asked.code).not.toBe(0)
-    expect(await entriesOf(root)).toHaveLength(1)
+    expect(await entriesOf(root)).toHaveLength(2)
   })
 })

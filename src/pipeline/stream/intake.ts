@@ -106,6 +106,6 @@ export class Intake {
     const eventMs = requireColumn(batch, dataset.eventColumn, 'timestamp').map((us) => us / US_PER_MS)
     onRows({ channel, eventMs, receivedMs })
     const distrusted = observe?.(live)
-    await book.take(dataset, distrusted === undefined ? batch : { ...batch, distrusted })
+    await book.take(dataset, distrusted === undefined ? batch : { ...batch, distrusted }, receivedMs)
   }
 }

@@ -1,6 +1,7 @@
 import { sleep, throwIfAborted } from '../../core/abort.ts'
 import { messageOf } from '../../core/errors.ts'
 import { together } from '../../core/together.ts'
+import type { KeptLine } from '../../lake/kept-events.ts'
 import type { Journal } from '../../lake/journal/index.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import type { Disconnected, LiveFeed, LiveFeedEvents } from '../../sources/polygon/socket/feed-contract.ts'
@@ -48,7 +49,7 @@ export class LiveRun {
     const { lake, times, hooks, ignoreHours, now } = options
     this.#options = options
     this.#journal = journal
-    this.#book = new SessionBook(lake.runId)
+    this.#book = new SessionBook(lake.runId, (events) => this.#keep(events))
     this.#vendorTime = new VendorTime(options)
     this.#clock = ignoreHours
       ? eventMarketClock()
@@ -137,7 +138,7 @@ export class LiveRun {
   }
 
   #createIntake(feed: LiveFeed): Intake {
-    const { channels, vendor, lake, cluster } = this.#options
+    const { channels, vendor } = this.#options
     return new Intake({
       ...{ feed, channels, journal: this.#journal, book: this.#book, parser: vendor.createParser() },
       observe: vendor.observe?.bind(vendor),
@@ -145,12 +146,15 @@ export class LiveRun {
       onRows: (rows) => this.#received(rows),
       onKept: (events) => {
         if (events.some(({ reason }) => reason.startsWith('broken'))) this.#holes.noteMalformed()
-        void keepEvents(lake.root, cluster, events).catch((e: unknown) =>
-          this.#options.hooks?.onProblem?.('events', e),
-        )
+        this.#keep(events)
       },
       onQuiet: () => this.#flushIfDue(),
     })
+  }
+
+  #keep(events: readonly KeptLine[]): void {
+    const { lake, cluster, hooks } = this.#options
+    void keepEvents(lake.root, cluster, events).catch((e: unknown) => hooks?.onProblem?.('events', e))
   }
 
   #received(rows: ReceivedRows): void {

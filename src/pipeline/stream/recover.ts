@@ -28,9 +28,9 @@ export async function recoverJournals(
   let rows = 0
   let lostBytes = 0
   const take = async (): Promise<void> => {
-    for (const { dataset, batch } of parser.take().rows) {
+    for (const { dataset, batch, receivedMs } of parser.take().rows) {
       rows += batch.length
-      await book.take(dataset, batch)
+      await book.take(dataset, batch, receivedMs)
     }
   }
   for (const { path } of found) {

@@ -1,5 +1,6 @@
-import { requireColumn, takeRows, type Batch } from '../../core/batch.ts'
+import { requireColumn, rowAt, takeRows, type Batch } from '../../core/batch.ts'
 import { collect, type Stage } from '../../core/flow.ts'
+import type { KeptLine } from '../../lake/kept-events.ts'
 import type { SeriesId } from '../../lake/layout.ts'
 import { quarantinedRows } from '../../lake/quarantine.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
@@ -18,11 +19,14 @@ export class SessionBook {
   readonly #underlyings = new Map<string, string>()
   /** Made once per series: rules are compiled, and batches are small. */
   readonly #stages = new WeakMap<LiveSeries, Stage>()
+  readonly #onStrays: (events: readonly KeptLine[]) => void
   /** Rows that belong to no session. */
   strays = 0
 
-  constructor(runId: string) {
+  /** @param onStrays where rows go that belong to no session, and so to no series of the lake */
+  constructor(runId: string, onStrays: (events: readonly KeptLine[]) => void = () => undefined) {
     this.#runId = runId
+    this.#onStrays = onStrays
   }
 
   /** Every series so far, in order of appearance. */
@@ -44,9 +48,13 @@ export class SessionBook {
     return series
   }
 
-  /** Takes received rows of any tickers and sessions: what breaks a rule of the dataset goes to quarantine. */
-  async take(dataset: DatasetDefinition, batch: Batch): Promise<void> {
-    for (const { series, rows } of this.#split(dataset, batch)) {
+  /**
+   * Takes received rows of any tickers and sessions: what breaks a rule of the dataset goes to quarantine.
+   *
+   * @param receivedMs per row, when it was received, ms since the epoch; default now
+   */
+  async take(dataset: DatasetDefinition, batch: Batch, receivedMs?: Float64Array): Promise<void> {
+    for (const { series, rows } of this.#split(dataset, batch, receivedMs)) {
       for (const good of await this.refine(series, rows)) series.addLive(good)
     }
   }
@@ -66,7 +74,12 @@ export class SessionBook {
     return stage
   }
 
-  *#split(dataset: DatasetDefinition, batch: Batch): Generator<{ series: LiveSeries; rows: Batch }> {
+  *#split(
+    dataset: DatasetDefinition,
+    batch: Batch,
+    receivedMs: Float64Array | undefined,
+  ): Generator<{ series: LiveSeries; rows: Batch }> {
+    const strays: KeptLine[] = []
     const { dates, codes } = sessionDates(dataset, batch)
     const tickers = requireColumn(batch, 'ticker', 'string')
     const groups = new Map<string, { series: LiveSeries; rows: number[] }>()
@@ -74,7 +87,7 @@ export class SessionBook {
       const date = dates[codes[row]!]
       const ticker = tickers.dictionary[tickers.codes[row]!]
       if (date === undefined || ticker === undefined) {
-        this.strays++
+        strays.push(strayOf(batch, row, receivedMs?.[row] ?? Date.now()))
         continue
       }
       const name = `${date} ${ticker}`
@@ -82,6 +95,8 @@ export class SessionBook {
       group.rows.push(row)
       groups.set(name, group)
     }
+    this.strays += strays.length
+    if (strays.length > 0) this.#onStrays(strays)
     for (const { series, rows } of merged(groups.values())) yield { series, rows: takeRows(batch, rows) }
   }
 
@@ -96,6 +111,15 @@ export class SessionBook {
     return known
   }
 }
+
+/** A row outside of every session, as it was sent. */
+function strayOf(batch: Batch, row: number, receivedMs: number): KeptLine {
+  const raw = batch.sentText?.(row) ?? JSON.stringify(rowAt(batch, row), exactText)
+  const reason = `a row of ${batch.dataset} outside every session of its exchange`
+  return { rule: 'outside_session', raw, reason, receivedMs }
+}
+
+const exactText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
 
 interface Group {
   readonly series: LiveSeries

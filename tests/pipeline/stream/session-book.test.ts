@@ -24,4 +24,16 @@ describe('rows received', () => {
       { rule: 'high_below_low', sent: worse },
     ])
   })
+  test('outside of every session are handed on as they were sent, with the time they came', async () => {
+    const parser = createFrameParser({ source: 'polygon', request: 'live stocks' })
+    const night = bar(0, '0.50').replace(String(START_MS), String(START_MS - 14 * 3_600_000))
+    parser.add(Buffer.from(`[${night},${bar(0, '0.50')}]`), START_MS)
+    const kept: unknown[] = []
+    const book = new SessionBook('run-1', (events) => kept.push(...events))
+    for (const { dataset, batch, receivedMs } of parser.take().rows)
+      await book.take(dataset, batch, receivedMs)
+    expect(book.strays).toBe(1)
+    expect(kept).toMatchObject([{ rule: 'outside_session', raw: night, receivedMs: START_MS }])
+    expect(book.open(BARS, JAN2).rows()).toMatchObject({ length: 1 })
+  })
 })
