@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Batch } from '../../core/batch.ts'
 import type { Batches } from '../../core/flow.ts'
 import { MalformedError, NotFoundError } from '../../core/errors.ts'
@@ -147,6 +148,7 @@ class PolygonOptionSource implements OptionSource {
           path: here,
           requestId,
           nextUrl: envelope.next_url ?? undefined,
+          fingerprint: () => (table.rows === 0 ? undefined : fingerprintOf(batch)),
         }
       },
       signal,
@@ -173,4 +175,13 @@ class PolygonOptionSource implements OptionSource {
       yield verdict ? { ...batch, distrusted: verdict.why } : batch
     }
   }
+}
+
+/** The same for pages of the same contracts in the same order. */
+function fingerprintOf({ columns }: Batch): string {
+  const hash = createHash('sha1')
+  for (const column of Object.values(columns)) {
+    if ('dictionary' in column) hash.update(column.dictionary.join('\n'))
+  }
+  return hash.digest('base64')
 }

@@ -54,6 +54,27 @@ const QUERY = {
 }
 
 describe('the listing of contracts', () => {
+  test.each([
+    ['page after page has no rows', () => []],
+    ['the same pages come again and again', () => [contract('O:SPY250103C00585000')]],
+  ])('ends with an error where %s, each under a new cursor', async (words, results) => {
+    const { source, server } = await vendor((_request, index) => ({
+      body: { status: 'OK', results: results(), next_url: `/v3/more?cursor=${index}` },
+    }))
+    await expect(rowsOf(source.contracts(QUERY, never))).rejects.toThrow(words)
+    expect(server.requests.length).toBeLessThan(15)
+  })
+
+  test('goes on through many pages of other contracts with the same strikes', async () => {
+    const { source } = await vendor((_request, index) => ({
+      body: {
+        ...{ status: 'OK', results: [contract(`O:SPY2501${String(index + 10)}C00585000`)] },
+        ...(index < 12 && { next_url: `/v3/more?cursor=${index}` }),
+      },
+    }))
+    expect((await rowsOf(source.contracts(QUERY, never))).length).toBeGreaterThan(12)
+  })
+
   test('asks for those expired and those not, as of the day, inside the window, with the largest page', async () => {
     const { source, server } = await vendor(() => ({ body: { status: 'OK', results: [] } }))
     expect(await rowsOf(source.contracts(QUERY, never))).toEqual([])
