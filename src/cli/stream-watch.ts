@@ -76,10 +76,12 @@ export class StreamWatch {
 
   #feedEvents(): LiveFeedEvents {
     const { logger } = this.#context
+    let wasConnected = false // attempts that were refused do not count
     return {
-      onAuthenticated: ({ connection, delayed }) => {
+      onAuthenticated: ({ delayed }) => {
         const late = delayed ? '; its events are 15 minutes late' : ''
-        this.#note(`connected${connection > 1 ? ' again' : ''}${late}`)
+        this.#note(`connected${wasConnected ? ' again' : ''}${late}`)
+        wasConnected = true
       },
       onDelayedHost: ({ message }) =>
         this.#note(`the real-time host refused the key (${message}): delayed host`),
