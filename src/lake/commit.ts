@@ -1,5 +1,6 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { allEnded } from '../core/all-ended.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { fsyncFolder, makeFolder, onDisk, replaceFile } from './durable.ts'
 import { dropForgotten, keepVersions } from './history.ts'
@@ -55,7 +56,7 @@ export async function publishCommit(
   for (const { path } of dead) await onDisk(path, () => rm(join(root, path), { force: true }))
   // Also those that a crash left renamed but not yet durable.
   const folders = new Set([...changedSegments(old, next), ...dead].map(({ path }) => dirname(path)))
-  for (const folder of folders) await fsyncFolder(join(root, folder))
+  await allEnded([...folders].map((folder) => fsyncFolder(join(root, folder))))
   await dropForgotten(root, series, old, next)
   const ledger = join(root, ledgerPath(series))
   await onDisk(ledger, () => rename(join(root, nextLedgerPath(series)), ledger))

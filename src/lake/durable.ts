@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { allEnded } from '../core/all-ended.ts'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
 import { TEMPORARY_SUFFIX } from './layout.ts'
 
@@ -44,8 +45,8 @@ export async function makeFolder(folder: string): Promise<void> {
   for (let at = whole; !existsSync(at); at = dirname(at)) missing.unshift(at)
   for (const made of missing) {
     await onDisk(made, () => mkdir(made)).catch((error: unknown) => refuseUnlessThere(made, error))
-    await fsyncFolder(dirname(made))
   }
+  await allEnded(missing.map((made) => fsyncFolder(dirname(made))))
   if (!statSync(whole).isDirectory()) {
     throw new DiskError(`${whole} is a file, a folder is needed there`, {
       hint: 'Choose another --data-dir, or move the file.',
@@ -91,21 +92,36 @@ export async function replaceFile(
 const pieces: Buffer[] = []
 const PIECE_BYTES = 512 * 1024
 
-/** SHA-256 of the file at `path`, hexadecimal, read in bounded memory. */
+/** SHA-256 of the file at `path`, hexadecimal, read in bounded memory; of small files off the main thread. */
 export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256')
   const handle = await open(path, 'r')
   const piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
   try {
-    for (;;) {
-      const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES)
-      if (bytesRead === 0) return hash.digest('hex')
-      hash.update(piece.subarray(0, bytesRead))
+    const first = await fill(handle, piece)
+    if (first < PIECE_BYTES) {
+      const digest = await webcrypto.subtle.digest('SHA-256', piece.subarray(0, first))
+      return Buffer.from(digest).toString('hex')
     }
+    const hash = createHash('sha256')
+    for (let bytes = first; bytes > 0; bytes = await fill(handle, piece)) {
+      hash.update(piece.subarray(0, bytes))
+    }
+    return hash.digest('hex')
   } finally {
     pieces.push(piece)
     await handle.close()
   }
+}
+
+/** Reads on until `piece` is full or the file ends. @returns how many bytes */
+async function fill(handle: FileHandle, piece: Buffer): Promise<number> {
+  let filled = 0
+  while (filled < piece.length) {
+    const { bytesRead } = await handle.read(piece, filled, piece.length - filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return filled
 }
 
 /** Runs `work`; what the operating system refuses becomes a DiskError about `path`. */

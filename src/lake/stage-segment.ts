@@ -76,8 +76,9 @@ export class SegmentStaging {
     const writer = this.#writer!
     const written = this.#onDisk(() => writer.finish())
     const [content] = await allEnded([scanContent(series.dataset, [batch]), written])
-    await allEnded([this.#makeDurable(), this.#compare(content, batch)])
-    return { segment: await this.#describe(content), content }
+    const checked = [this.#makeDurable(), this.#compare(content, batch)] as const
+    const [segment] = await allEnded([this.#describe(content), ...checked])
+    return { segment, content }
   }
 
   async #openWith(batch: Batch): Promise<void> {
