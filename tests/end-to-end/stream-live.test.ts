@@ -15,7 +15,7 @@ test(
       faults: ['kick:at=16:54,for=60'],
     })
     const recorder = startRecorder(market.place, 'stream --ticker SPY,QQQ', {
-      TAPELAKE_NOW: '2025-07-03T20:40:30Z', // minutes ahead
+      TAPELAKE_NOW: '2025-07-03T20:48:00Z', // many minutes ahead, also after a slow start
       TAPELAKE_NOW_SPEED: '120',
       TAPELAKE__STREAM__RECONNECT__MAX_CONNECTIONS_MS: '200',
       TAPELAKE__STREAM__HEARTBEAT_MINUTES: '0.02',
