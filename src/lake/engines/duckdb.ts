@@ -13,6 +13,11 @@ import { sqlPaths } from './sql-text.ts'
 
 /** Most rows of a batch that `read` yields. */
 const BATCH_ROWS = 32 * 2048
+/**
+ * Up to so many rows a result is made whole at once, some 10 MB at most; bit by bit it takes a fifth more time, as the
+ * work starts and stops for every 2,048 rows.
+ */
+const WHOLE_ROWS = 64 * 2048
 /** After so many segments free memory goes back to the system: it costs some milliseconds, and saves up to 70 MB. */
 const SEGMENTS_PER_TRIM = 2
 
@@ -81,21 +86,29 @@ export class DuckDbEngine implements ParquetEngine {
 
   async holds(dataset: DatasetDefinition, path: string, expected: Batch): Promise<boolean> {
     let rows = 0
-    for await (const chunk of this.#chunks(dataset, [path])) {
+    for await (const chunk of this.#chunks(dataset, [path], expected.length)) {
       if (!chunkHolds(dataset, chunk, expected, rows)) return false
       rows += chunk.rowCount
     }
     return rows === expected.length
   }
 
-  /** All rows of `paths` in file order, as DuckDB gives them; the columns those of `dataset`. */
-  async *#chunks(dataset: DatasetDefinition, paths: readonly string[]): AsyncGenerator<DuckDBDataChunk> {
+  /**
+   * All rows of `paths` in file order, as DuckDB gives them; the columns those of `dataset`.
+   *
+   * @param rows how many they are, where that is known
+   */
+  async *#chunks(
+    dataset: DatasetDefinition,
+    paths: readonly string[],
+    rows = Infinity,
+  ): AsyncGenerator<DuckDBDataChunk> {
     if (paths.length === 0) return
     const { instance } = await this.#open()
     const connection = await instance.connect()
     try {
       const sql = `SELECT ${selectTyped(dataset.columns)} FROM read_parquet(${sqlPaths(paths)}, hive_partitioning = false)`
-      yield* ahead(await connection.stream(sql))
+      yield* ahead(await (rows <= WHOLE_ROWS ? connection.run(sql) : connection.stream(sql)))
     } catch (error) {
       throw readError(error, paths)
     } finally {
