@@ -65,22 +65,27 @@ export async function writeQuarantine(
 }
 
 /**
- * Makes the quarantine of one cell hold `rows` besides what it holds, until the returned function is called, which
- * leaves `rows` alone. A commit adds before it and takes out after it: a crash in between keeps a row too many,
- * never one too few.
+ * Makes the quarantine of cells hold the rows refused now, by session, besides what it holds, until the returned
+ * function is called, which leaves those rows alone. A commit adds before it and takes out after it: a crash in
+ * between keeps a row too many, never one too few.
  */
 export async function growQuarantine(
   root: string,
   series: SeriesId,
-  sessionDate: string,
-  rows: readonly QuarantinedRow[],
+  refused: ReadonlyMap<string, readonly QuarantinedRow[]>,
 ): Promise<() => Promise<void>> {
-  const held = await readQuarantine(root, series, sessionDate)
-  const known = new Set(rows.map(contentOf))
-  const leaving = held.filter((row) => !known.has(contentOf(row)))
-  await writeQuarantine(root, series, sessionDate, [...leaving, ...rows])
+  const there = new Set(await quarantinedSessions(root, series))
+  const shrink: (() => Promise<void>)[] = []
+  for (const [session, rows] of refused) {
+    if (rows.length === 0 && !there.has(session)) continue
+    const held = await readQuarantine(root, series, session)
+    const known = new Set(rows.map(contentOf))
+    const leaving = held.filter((row) => !known.has(contentOf(row)))
+    await writeQuarantine(root, series, session, [...leaving, ...rows])
+    if (leaving.length > 0) shrink.push(() => writeQuarantine(root, series, session, rows))
+  }
   return async () => {
-    if (leaving.length > 0) await writeQuarantine(root, series, sessionDate, rows)
+    for (const leave of shrink) await leave()
   }
 }
 
@@ -124,7 +129,10 @@ function parseRow(line: string, place: string): QuarantinedRow {
 /** Sessions of a series that have refused rows, in order. */
 export async function quarantinedSessions(root: string, series: SeriesId): Promise<string[]> {
   const folder = dirname(join(root, quarantinePath(series, 'x')))
-  const names = await readdir(folder).catch(() => [])
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+    throw error
+  })
   return names
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => name.slice(0, -'.jsonl'.length))

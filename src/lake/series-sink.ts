@@ -18,7 +18,7 @@ import type { CommitReceipt, Settlement, SinkHost } from './series-contract.ts'
 import { SegmentStaging, type StagedSegment } from './stage-segment.ts'
 
 /** Segments in hand at the same time: while the engine writes one, rows of another are read back and compared. */
-const STAGED_AT_ONCE = 2
+const STAGED_AT_ONCE = 3
 
 /**
  * Takes the rows of some sessions of one series and commits them together. Whole sessions are replaced: what a

@@ -3,7 +3,7 @@ import { announceCommit, publishCommit } from './commit.ts'
 import type { Cell, Ledger, Version } from './ledger.ts'
 import { dataPaths, encodeTicker, type SeriesId } from './layout.ts'
 import { takeLock, type Lock } from './lock.ts'
-import { growQuarantine } from './quarantine.ts'
+import { growQuarantine, type QuarantinedRow } from './quarantine.ts'
 import { recoverSeries } from './recovery.ts'
 import {
   NO_ROWS,
@@ -142,12 +142,8 @@ export class SeriesWriter implements SinkHost {
     const { staged } = received
     const cells = this.#settleCells(settlement, received)
     const changed = [...cells].some(([date, cell]) => this.#ledger.cells[date] !== cell)
-    const shrink: (() => Promise<void>)[] = []
+    const leave = await growQuarantine(root, series, refusedRows(settlement, cells))
     let restated: readonly Restatement[] = []
-    for (const [date, { refused }] of settlement) {
-      const matches = (refused?.length ?? 0) === (cells.get(date)?.quarantined ?? 0)
-      if (refused && matches) shrink.push(await growQuarantine(root, series, date, refused))
-    }
     if (changed || staged.length > 0) {
       const superseded = await supersede(this, cells, staged)
       const next = this.#nextLedger(cells, staged, superseded.history)
@@ -160,7 +156,7 @@ export class SeriesWriter implements SinkHost {
       this.#ledger = next
       await this.#publish(staged.map(({ segment }) => segment.path))
     }
-    for (const leave of shrink) await leave()
+    await leave()
     const rows = staged.reduce((sum, { segment }) => sum + segment.rows, 0)
     const bytes = staged.reduce((sum, { segment }) => sum + segment.bytes, 0)
     return { cells, rows, bytes, restated }
@@ -223,6 +219,18 @@ export class SeriesWriter implements SinkHost {
 async function saveRebuilt(root: string, series: SeriesId, ledger: Ledger): Promise<void> {
   await announceCommit(root, series, ledger)
   await publishCommit(root, series, ledger, [])
+}
+
+/** What quarantine is to hold, by session: where nothing is known of refused rows, it stays as it is. */
+function refusedRows(
+  settlement: Settlement,
+  cells: ReadonlyMap<string, Cell>,
+): ReadonlyMap<string, readonly QuarantinedRow[]> {
+  const rows = new Map<string, readonly QuarantinedRow[]>()
+  for (const [date, { refused }] of settlement) {
+    if (refused && refused.length === (cells.get(date)?.quarantined ?? 0)) rows.set(date, refused)
+  }
+  return rows
 }
 
 const LOST = 'the segment was damaged on the disk; to be recorded again'

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import pLimit from 'p-limit'
 import type { Batch } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -20,10 +21,20 @@ const PAGE_TYPES = { DATA: 0, DICTIONARY: 2 } as const
 const RLE = 3
 
 /** More rows than this, and other work gets a turn between columns. */
-const ROWS_AT_ONCE = 32_768
+const ROWS_AT_ONCE = 4096
+
+/** One row group at a time: the first is done early, and goes to the disk and its reader while the next is encoded. */
+const encoding = pLimit(1)
 
 /** Encodes `batch` column by column and puts the pages at the end of `out`, as they stand in a file. */
-export async function encodeRowGroup(
+export const encodeRowGroup = (
+  columns: readonly ColumnDefinition[],
+  batch: Batch,
+  codec: PageCodec,
+  out: ByteWriter,
+): Promise<ChunkFacts[]> => encoding(() => encodeChunks(columns, batch, codec, out))
+
+async function encodeChunks(
   columns: readonly ColumnDefinition[],
   batch: Batch,
   codec: PageCodec,
