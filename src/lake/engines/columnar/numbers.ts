@@ -17,8 +17,11 @@ export interface NumberCodec<Values> {
 const bytesOf = (values: Float64Array | BigInt64Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength) // little-endian machines
 
-const pickNumbers = (values: Float64Array, at: Uint32Array): Float64Array =>
-  Float64Array.from(at, (position) => values[position]!)
+function pickNumbers(values: Float64Array, at: Uint32Array): Float64Array {
+  const picked = new Float64Array(at.length) // a loop, as Float64Array.from() makes garbage per value
+  for (let i = 0; i < at.length; i++) picked[i] = values[at[i]!]!
+  return picked
+}
 
 function range(values: Float64Array): readonly [number, number] {
   let least = values[0]!

@@ -45,9 +45,9 @@ function countBytes(bytes: Uint8Array): Uint32Array {
 function buildCode(counts: Uint32Array): HuffmanCode | undefined {
   const widths = limitWidths(huffmanWidths(counts), counts)
   if (!widths) return undefined
-  const longest = Math.max(...widths)
   const perWidth = new Uint32Array(MAX_BITS + 2)
-  for (const width of widths) perWidth[width]!++
+  for (let byte = 0; byte < 256; byte++) perWidth[widths[byte]!]!++
+  const longest = perWidth.findLastIndex((count, width) => count > 0 && width > 0)
   const next = new Uint16Array(MAX_BITS + 2)
   for (let width = longest, code = 0; width > 0; width--) {
     next[width] = code
@@ -63,7 +63,8 @@ function buildCode(counts: Uint32Array): HuffmanCode | undefined {
 
 /** Depth of each byte value in Huffman's tree, by two queues; undefined when fewer than two values occur. */
 function huffmanWidths(counts: Uint32Array): Uint8Array | undefined {
-  const leaves = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => counts[byte]! > 0)
+  const leaves: number[] = []
+  for (let byte = 0; byte < 256; byte++) if (counts[byte]! > 0) leaves.push(byte)
   if (leaves.length < 2) return undefined
   leaves.sort((a, b) => counts[a]! - counts[b]! || a - b)
   const size = leaves.length
@@ -96,7 +97,8 @@ function limitWidths(widths: Uint8Array | undefined, counts: Uint32Array): Uint8
     if (widths[byte]! > MAX_BITS) widths[byte] = MAX_BITS
     if (widths[byte]! > 0) used += whole >> widths[byte]!
   }
-  const rare = Array.from(widths.keys()).filter((byte) => widths[byte]! > 0)
+  const rare: number[] = []
+  for (let byte = 0; byte < 256; byte++) if (widths[byte]! > 0) rare.push(byte)
   rare.sort((a, b) => counts[a]! - counts[b]!)
   while (used > whole) {
     const byte = rare.find((one) => widths[one]! < MAX_BITS)!
@@ -114,9 +116,13 @@ function writeWeights({ widths, longest }: HuffmanCode, out: Uint8Array, at: num
   while (widths[last] === 0) last--
   const weights = widths.subarray(0, last).map((width) => (width === 0 ? 0 : longest + 1 - width))
   const counts = new Uint32Array(MAX_BITS + 2)
-  for (const weight of weights) counts[weight]!++
+  for (let i = 0; i < weights.length; i++) counts[weights[i]!]!++
   if (counts.filter((count) => count > 0).length < 2 || weights.length < 2) return -1
-  const shares = shareStates(counts.subarray(0, Math.max(...weights) + 1), weights.length, WEIGHTS_LOG)
+  const shares = shareStates(
+    counts.subarray(0, counts.findLastIndex((count) => count > 0) + 1),
+    weights.length,
+    WEIGHTS_LOG,
+  )
   const table = buildFseTable(shares, WEIGHTS_LOG)
   const described = describeShares(out, at + 1, shares, WEIGHTS_LOG)
   const sink = new BitSink(out, described)
