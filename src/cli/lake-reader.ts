@@ -9,6 +9,8 @@ import { openReader, type QueryResult } from '../lake/reader/index.ts'
 /** The lake, open for SQL. */
 export interface OpenedReader {
   query(sql: string, signal: AbortSignal): Promise<QueryResult>
+  /** DuckDB's syntax tree of a statement; undefined where it has none. */
+  syntaxTree(sql: string): Promise<unknown>
   close(): Promise<void>
 }
 
@@ -33,6 +35,7 @@ export async function openLakeReader(
     const reader = await openReader(options)
     return {
       query: (sql, signal) => reader.query(sql, signal),
+      syntaxTree: (sql) => reader.syntaxTree(sql),
       async close() {
         await reader.close()
         await scratch.remove()

@@ -1,4 +1,6 @@
 import { openLake } from '../lake/index.ts'
+import { keysRead } from '../lake/reader/index.ts'
+import { seriesKeyOf } from '../market/dataset.ts'
 import { QualityError } from '../core/errors.ts'
 import type { RunContext } from './context.ts'
 import { scoreAll, worstFirst } from './quality-run.ts'
@@ -6,25 +8,32 @@ import { scoreAll, worstFirst } from './quality-run.ts'
 /** Sessions named in a refusal. */
 const MAX_NAMED = 3
 
+/** A statement, and DuckDB's syntax tree of it where it has one. */
+export interface Statement {
+  readonly sql: string
+  readonly tree: unknown
+}
+
 /**
- * Refuses a query over sessions of bad quality. What it reads is judged by its text: every dataset that it names, and
- * of their tickers those that it quotes, or all where it quotes none. With `asOf`, as they stood at that instant.
+ * Refuses a query over sessions of bad quality: of every dataset that its text names, the series that its conditions
+ * on the ticker (of options: the underlying) let through, or all. With `asOf`, as they stood at that instant.
  *
  * @throws {QualityError} naming the worst sessions
  */
 export async function assertQuality(
   context: RunContext,
-  sql: string,
+  { sql, tree }: Statement,
   least: number,
   asOf?: string,
 ): Promise<void> {
   const lake = await openLake(context.config.dataDir)
   try {
-    const named = (await lake.series()).filter(({ dataset }) =>
-      new RegExp(`\\b${dataset.name}\\b`, 'i').test(sql),
-    )
-    const quoted = named.filter(({ ticker }) => sql.includes(`'${ticker}'`))
-    const scores = await scoreAll(context, lake, quoted.length > 0 ? quoted : named, { asOf })
+    const read = (await lake.series()).filter(({ dataset, ticker }) => {
+      if (!new RegExp(`\\b${dataset.name}\\b`, 'i').test(sql)) return false
+      const keys = keysRead(tree, dataset.name, seriesKeyOf(dataset))
+      return keys === 'all' || keys.has(ticker)
+    })
+    const scores = await scoreAll(context, lake, read, { asOf })
     const bad = worstFirst(scores.filter(({ score }) => score !== null && score < least))
     if (bad.length === 0) return
     const worst = bad

@@ -43,14 +43,15 @@ export function register(program: Command, cli: Cli): void {
 async function query(context: RunContext, flags: QueryFlags, given: string | undefined): Promise<void> {
   const sql = await statement(flags, given)
   const format = formatOf(context, flags)
-  const { minQuality = context.config.settings.quality.readMin } = flags
-  if (minQuality > 0) {
-    const { assertQuality } = await import('../quality-gate.ts')
-    await assertQuality(context, sql, minQuality, flags.asOf)
-  }
   const { openLakeReader } = await import('../lake-reader.ts')
   const reader = await openLakeReader(context.config, flags.asOf)
   try {
+    const { minQuality = context.config.settings.quality.readMin } = flags
+    if (minQuality > 0) {
+      const { assertQuality } = await import('../quality-gate.ts')
+      const tree = await reader.syntaxTree(sql)
+      await assertQuality(context, { sql, tree }, minQuality, flags.asOf)
+    }
     const { writeResult } = await import('../../lake/reader/index.ts')
     const result = await reader.query(sql, context.signals.immediate)
     const { maxRows } = context.config.settings.query

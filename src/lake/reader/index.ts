@@ -1,3 +1,4 @@
+export { keysRead } from './keys-read.ts'
 export { LakeReader, openReader, type ReaderOptions } from './lake-reader.ts'
 export type { QueryResult, ResultColumn } from './result.ts'
 export type { LakeView } from './views.ts'

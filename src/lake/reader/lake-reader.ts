@@ -82,6 +82,19 @@ export class LakeReader {
     }
   }
 
+  /** DuckDB's own syntax tree of the statement `sql`; undefined where it has none, or is no whole SELECT. */
+  async syntaxTree(sql: string): Promise<unknown> {
+    const connection = await this.#open.instance.connect()
+    try {
+      const asked = `SELECT json_serialize_sql(${sqlString(withoutSemicolon(sql))})`
+      const [row] = (await connection.runAndReadAll(asked)).getRows()
+      const tree = JSON.parse(String(row?.[0])) as { readonly error?: boolean }
+      return tree.error === false ? tree : undefined
+    } finally {
+      connection.closeSync()
+    }
+  }
+
   #result(running: RunningQuery, result: DuckDBResult, connection: DuckDBConnection): QueryResult {
     return {
       sql: running.sql,

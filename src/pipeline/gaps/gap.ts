@@ -82,9 +82,11 @@ export interface SeriesGaps {
   readonly gaps: readonly Gap[]
 }
 
-/** True for a gap that is explained: nothing traded, the vendor confirmed it, or it is not there yet. */
-export const isExplained = ({ reason, confirmed }: Gap): boolean =>
-  reason === 'no_trade' || reason === 'not_published' || confirmed === true
+/** True for a gap of which nothing is known to lack: nothing traded, or it is not there yet. */
+export const isQuiet = ({ reason }: Gap): boolean => reason === 'no_trade' || reason === 'not_published'
+
+/** True for a gap that nobody need act on: quiet, or the vendor confirmed that it has nothing there. */
+export const isExplained = (gap: Gap): boolean => isQuiet(gap) || gap.confirmed === true
 
 /** True for a gap that asking the vendor again may close. */
 export const isRepairable = (gap: Gap): boolean => !isExplained(gap) && gap.reason !== 'not_entitled'

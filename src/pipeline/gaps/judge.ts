@@ -49,13 +49,20 @@ export function judgeAbsence(held: HeldSession, evidence: SessionEvidence): Find
   add(findings, gone, 'suspected', 'recorded, but no longer in the file')
   add(findings, refused, 'quarantined', 'rows came and were refused')
   for (const run of runsOf(believed)) {
-    findings.push({ run, reason: 'no_trade', detail: 'the vendor confirmed it', confirmed: true })
+    const judged = judgeSilence(run, held, evidence)
+    findings.push(...judged.map((finding) => ({ ...finding, ...afterConfirmation(finding) })))
   }
   const known = STATE_REASONS[cell.state] // some rows came, not all
   if (known) add(findings, unexplained, known, cell.reason)
   else for (const run of runsOf(unexplained)) findings.push(...judgeSilence(run, held, evidence))
   return findings.sort((a, b) => a.run[0] - b.run[0])
 }
+
+/** Asked twice, the vendor has nothing there: what was suspected before lacks for good. */
+const afterConfirmation = ({ reason }: Finding): Pick<Finding, 'reason' | 'confirmed'> => ({
+  reason: reason === 'suspected' ? 'vendor_missing' : reason,
+  confirmed: true,
+})
 
 /** `confirmed` of a cell of which the vendor confirmed to have nothing at all. */
 export const ALL = '*'

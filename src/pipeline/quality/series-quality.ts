@@ -10,7 +10,7 @@ import { barSeconds } from '../../market/buckets.ts'
 import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
 import { columnOf, seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
 import { MS_PER_MINUTE } from '../../market/time.ts'
-import { isExplained, type Gap, type GapScanOptions } from '../gaps/gap.ts'
+import { isExplained, isQuiet, type Gap, type GapScanOptions } from '../gaps/gap.ts'
 import { scanGaps } from '../gaps/scan.ts'
 import { settledBy } from '../settled.ts'
 import { readEvents, type SeriesEvents } from './events.ts'
@@ -186,7 +186,7 @@ class Scorer {
     gaps: readonly Gap[],
     notes: string[],
   ): Partial<QualityParts> {
-    const open = gaps.filter((gap) => !isExplained(gap))
+    const open = gaps.filter((gap) => !isQuiet(gap)) // what the vendor does not have lacks all the same
     const minutes = (closeMs - openMs) / MS_PER_MINUTE
     const rows = cell?.rows ?? 0
     const holes = open.filter(({ kind }) => kind !== 'rows')
@@ -198,9 +198,10 @@ class Scorer {
     if (quarantined > 0) notes.push(`${quarantined} rows in quarantine`)
     if (duplicates > 0) notes.push(`${duplicates} rows came more than once`)
     return {
-      completeness: Math.max(0, 1 - missing / minutes) * Math.max(0, 1 - odd / Math.max(rows, odd, 1)),
+      completeness:
+        rows > 0 ? Math.max(0, 1 - missing / minutes) * Math.max(0, 1 - odd / Math.max(rows, odd)) : 0,
       continuity: continuityOf(Math.max(0, ...holes.map((gap) => gap.minutes))),
-      validity: shareOf(rows, rows + quarantined) ?? 0,
+      validity: shareOf(rows, rows + quarantined),
       duplicates: shareOf(rows, rows + duplicates),
     }
   }
