@@ -8,7 +8,7 @@ import { scoreOf } from '../../src/pipeline/quality/score.ts'
 import { scoreSeries, type SessionQuality } from '../../src/pipeline/quality/series-quality.ts'
 import { readScores, saveScores } from '../../src/pipeline/quality/store.ts'
 import type { BarVendorOptions, WireBar } from '../support/bar-vendor.ts'
-import { calm, cutRows, dayOf } from './gap-lake.ts'
+import { calm, cutRows, dayOf, repairIn } from './gap-lake.ts'
 import { NOW_MS, record, sourceAt, vendor } from './record.ts'
 
 const WEEKS = { from: '2025-05-27', to: '2025-06-06' }
@@ -74,6 +74,33 @@ describe('the quality of a session', () => {
     )
     expect([...scores.values()].map(({ score }) => score).filter((score) => score !== 1)).toEqual([])
     expect(scores.get('2025-06-04')!.parts.volume).toBe(1)
+  })
+
+  test('what the vendor lacks for good still lowers it, although there is nothing left to ask', async () => {
+    const hole = (date: string) => (minute: number) =>
+      date === '2025-06-04' || (date === '2025-06-03' && minute >= 60 && minute < 70) ? 0 : 500
+    const server = await vendor({ bars: (date) => calm(date, 100, hole(date)), hasDailyBar: () => true })
+    const source = sourceAt(server.url)
+    const { root } = await record({ source, ...WEEKS })
+    await repairIn(root, source)
+    const scores = await scoresIn(root)
+    expect(scores.get('2025-06-03')).toMatchObject({
+      parts: { completeness: 1 - 10 / 390, continuity: 1 - 10 / 60, validity: 1 },
+      notes: ['10 minutes vendor_missing: much traded before and after it'],
+    })
+    expect(scores.get('2025-06-04')).toMatchObject({
+      score: 0,
+      parts: { completeness: 0, validity: null },
+      notes: [expect.stringMatching(/^390 minutes vendor_missing/)],
+    })
+  })
+
+  test('prices of one day in another unit are no split and its reversal', async () => {
+    const scores = await scoresIn(await recorded((date) => calm(date, date === '2025-06-04' ? 1000 : 100)))
+    for (const date of ['2025-06-04', '2025-06-05']) {
+      expect(scores.get(date)).toMatchObject({ score: 0.5, parts: { jumps: 0.25 } })
+      expect(scores.get(date)!.split).toBeUndefined()
+    }
   })
 
   test('of a split day names the split; where none was recorded, a whole ratio is taken for one', async () => {

@@ -37,17 +37,21 @@ export function judgeAbsence(held: HeldSession, evidence: SessionEvidence): Find
   const { cell } = evidence
   const recorded = cell.absent === undefined ? undefined : new Set(decodePlaces(cell.absent))
   const confirmed = new Set(decodePlaces(cell.confirmed ?? ''))
+  const isConfirmed = (place: number): boolean => cell.confirmed === ALL || confirmed.has(place)
   const findings: Finding[] = []
   const [gone, unexplained]: [number[], number[]] = [[], []]
   const [refused, believed]: [number[], number[]] = [[], []]
   for (const place of presence.absent()) {
     if (recorded && !recorded.has(place)) gone.push(place)
     else if (evidence.quarantined.has(place)) refused.push(place)
-    else if (confirmed.has(place) || cell.confirmed === ALL) believed.push(place)
+    else if (isConfirmed(place)) believed.push(place)
     else unexplained.push(place)
   }
   add(findings, gone, 'suspected', 'recorded, but no longer in the file')
-  add(findings, refused, 'quarantined', 'rows came and were refused')
+  for (const sentTwice of [false, true]) {
+    const places = refused.filter((place) => isConfirmed(place) === sentTwice)
+    add(findings, places, 'quarantined', 'rows came and were refused', sentTwice)
+  }
   for (const run of runsOf(believed)) {
     const judged = judgeSilence(run, held, evidence)
     findings.push(...judged.map((finding) => ({ ...finding, ...afterConfirmation(finding) })))
@@ -67,8 +71,15 @@ const afterConfirmation = ({ reason }: Finding): Pick<Finding, 'reason' | 'confi
 /** `confirmed` of a cell of which the vendor confirmed to have nothing at all. */
 export const ALL = '*'
 
-function add(findings: Finding[], places: readonly number[], reason: GapReason, detail: string): void {
-  for (const run of runsOf(places)) findings.push({ run, reason, detail })
+function add(
+  findings: Finding[],
+  places: readonly number[],
+  reason: GapReason,
+  detail: string,
+  confirmed = false,
+): void {
+  const mark = confirmed ? { confirmed } : {}
+  for (const run of runsOf(places)) findings.push({ run, reason, detail, ...mark })
 }
 
 /** A run that the vendor left out of its answer. */

@@ -119,7 +119,7 @@ async function rescan(series: SeriesId, found: SeriesGaps, { scan }: RepairOptio
   return (await scanGaps(await scan.view(series), { ...scan, from, to })) ?? found
 }
 
-/** Notes in the ledger what the vendor left out twice. True when there was something to note. */
+/** Notes in the ledger what the vendor left out twice, or sent twice so that it had to be refused. True when there was something to note. */
 async function confirmSilence(
   series: SeriesId,
   after: SeriesGaps,
@@ -150,8 +150,13 @@ async function confirmSilence(
   return true
 }
 
-/** Gaps that the vendor can confirm: rows that were refused, or are not served, are another matter. */
-const CONFIRMABLE: ReadonlySet<Gap['reason']> = new Set(['suspected', 'vendor_missing', 'missing'])
+/** Gaps that the vendor can confirm: what it does not serve, or failed to, is another matter. */
+const CONFIRMABLE: ReadonlySet<Gap['reason']> = new Set([
+  'suspected',
+  'vendor_missing',
+  'missing',
+  'quarantined',
+])
 
 function placesOf({ cells }: Ledger, dates: readonly string[]): Map<string, string> {
   return new Map(

@@ -70,15 +70,19 @@ export interface Overnight {
 }
 
 /**
- * The step from the close of `before` to the open of `facts`, after what is known of splits and dividends. Where no
- * splits of the ticker are held, a step by a whole ratio is taken for one.
+ * The step from the close of the session before `place` to its open, after what is known of splits and dividends.
+ * Where no splits of the ticker are held, a step by a whole ratio that lasts is taken for one.
+ *
+ * @param sessions in order of date
  */
 export function overnight(
-  facts: SessionFacts,
-  before: SessionFacts | undefined,
+  sessions: readonly SessionFacts[],
+  place: number,
   events: { readonly splits: readonly Split[] | undefined; readonly dividends: readonly Dividend[] },
   leastJump: number,
 ): Overnight | undefined {
+  const facts = sessions[place]!
+  const before = sessions[place - 1]
   const since = before?.date ?? ''
   const fits = ({ date }: { readonly date: string }): boolean =>
     date === facts.date || (before !== undefined && date > since && date <= facts.date)
@@ -94,10 +98,21 @@ export function overnight(
   const isJump = Math.abs(Math.log1p(share)) > Math.log1p(leastJump)
   if (isJump && events.splits === undefined) {
     const inferred = inferSplit(facts, before)
-    if (inferred) return { share: 0, isJump: false, split: inferred }
+    if (inferred && !isUndone(sessions, place)) return { share: 0, isJump: false, split: inferred }
   }
   return { share, isJump, ...known }
 }
+
+/** A step that the night before or after takes back: prices of one day that were in another unit. */
+function isUndone(sessions: readonly SessionFacts[], place: number): boolean {
+  const step = stepAt(sessions, place)
+  const beside = [stepAt(sessions, place - 1), stepAt(sessions, place + 1)]
+  return beside.some((other) => Math.abs(step + other) < Math.log1p(RATIO_TOLERANCE))
+}
+
+/** ln of the open at `place` to the close before it; NaN where one of them is not known. */
+const stepAt = (sessions: readonly SessionFacts[], place: number): number =>
+  Math.log((sessions[place]?.open ?? NaN) / (sessions[place - 1]?.close ?? NaN))
 
 const WHOLE_RATIOS: readonly (readonly [from: number, to: number])[] = [
   ...[2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40, 50, 100].map((n) => [1, n] as const),

@@ -146,12 +146,12 @@ class Scorer {
     this.#facts = facts
     this.#place = new Map(facts.map(({ date }, i) => [date, i]))
     this.#events = events
-    this.#splits = events?.splits ?? facts.flatMap((one, i) => this.#night(one, i)?.split ?? [])
+    this.#splits = events?.splits ?? facts.flatMap((_, place) => this.#night(place)?.split ?? [])
   }
 
-  #night(facts: SessionFacts, place: number): Overnight | undefined {
+  #night(place: number): Overnight | undefined {
     const { overnightShare } = this.#options.thresholds
-    return this.#events && overnight(facts, this.#facts[place - 1], this.#events, overnightShare)
+    return this.#events && overnight(this.#facts, place, this.#events, overnightShare)
   }
 
   score(session: TradingSession, cell: Cell | undefined, gaps: readonly Gap[]): SessionQuality {
@@ -211,7 +211,7 @@ class Scorer {
     const place = this.#place.get(date)
     const facts = place === undefined ? undefined : this.#facts[place]
     if (place === undefined || !facts || facts.bars === 0 || !this.#events) return { parts: {} }
-    const night = this.#night(facts, place)
+    const night = this.#night(place)
     noteJumps(facts, night, notes)
     const volume = this.#volume(facts, place)
     if (volume !== null && volume < 1) notes.push('volume far from what is usual at that time of day')
