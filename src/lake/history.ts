@@ -115,7 +115,11 @@ export async function versionsFromDiffs(
   const files = await historyFiles(root, series)
   for (const path of files.filter((name) => name.endsWith('.diff.jsonl'))) {
     const text = await readFile(join(root, path), 'utf8')
-    versions.push(...parseVersions(text.slice(text.lastIndexOf('\n', text.length - 2) + 1)))
+    const told = parseVersions(text.slice(text.lastIndexOf('\n', text.length - 2) + 1))
+    const sha256 = await sha256File(join(root, path))
+    versions.push(
+      ...told.map(({ diff, ...rest }) => ({ ...rest, ...(diff && { diff: { ...diff, sha256 } }) })),
+    )
   }
   const known = new Set(files)
   const merged = files.filter((name) => !versions.some(({ kept }) => kept?.path === name))

@@ -89,6 +89,8 @@ const versionSchema = cellSchema
         added: z.int().nonnegative(),
         removed: z.int().nonnegative(),
         changed: z.int().nonnegative(),
+        /** Of the file; older tapelakes did not note it. */
+        sha256: z.string().optional(),
       })
       .optional(),
   })

@@ -9,6 +9,7 @@ import type { ParquetEngine } from './engine.ts'
 import { versionsFromDiffs } from './history.ts'
 import { seriesFolder, segmentPath, type SeriesId } from './layout.ts'
 import { emptyLedger, type Cell, type Ledger, type Segment } from './ledger.ts'
+import { quarantinedSessions, readQuarantine } from './quarantine.ts'
 import { hasSize, locateSegments } from './recovery.ts'
 import { scanContent, type Content } from './scan.ts'
 import { parseSegmentMetadata } from './segment-metadata.ts'
@@ -98,9 +99,18 @@ export async function rebuildLedger(
     Object.assign(cells, found.cells)
   }
   if (segments.length === 0) return emptyLedger(series)
+  await countQuarantined(root, series, cells)
   const history = await versionsFromDiffs(root, series, engine)
   const versions = history.length > 0 ? { history: [...history] } : {}
   return { ...emptyLedger(series), updatedAt: new Date().toISOString(), segments, cells, ...versions }
+}
+
+/** Refused rows are still there, whatever became of the ledger. */
+async function countQuarantined(root: string, series: SeriesId, cells: Record<string, Cell>): Promise<void> {
+  for (const date of await quarantinedSessions(root, series)) {
+    const rows = await readQuarantine(root, series, date).catch(forgiveDamage)
+    if (rows && rows.length > 0 && cells[date]) cells[date] = { ...cells[date], quarantined: rows.length }
+  }
 }
 
 interface FoundSegment {

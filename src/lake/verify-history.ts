@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../core/errors.ts'
+import { sha256File } from './durable.ts'
 import type { ParquetEngine } from './engine.ts'
 import { hasChecksum } from './recovery.ts'
 import { partitionOf, segmentPath, TEMPORARY_SUFFIX } from './layout.ts'
@@ -28,10 +29,21 @@ export async function verifyHistory(
     const isThere = await verifyBytes(report, versions[0]!.kept!, file)
     if (isThere && deep) await verifyVersions(report, path, file, versions, await engine())
   }
-  for (const path of new Set(history.flatMap(({ diff }) => (diff ? [diff.path] : [])))) {
-    if (!(await isPresent(join(root, path))) && !(await isPresent(join(root, path + TEMPORARY_SUFFIX)))) {
-      report.add('file_missing', path, 'the ledger names this list of changes, it is not there')
-    }
+  const diffs = new Map(history.flatMap(({ diff }) => (diff ? [[diff.path, diff] as const] : [])))
+  for (const diff of diffs.values()) await verifyDiff(report, root, diff)
+}
+
+async function verifyDiff(
+  report: Report,
+  root: string,
+  { path, sha256 }: NonNullable<Version['diff']>,
+): Promise<void> {
+  const places = [join(root, path), join(root, path + TEMPORARY_SUFFIX)]
+  const place = (await isPresent(places[0]!)) ? places[0]! : places[1]!
+  if (!(await isPresent(place))) {
+    report.add('file_missing', path, 'the ledger names this list of changes, it is not there')
+  } else if (sha256 !== undefined && (await sha256File(place)) !== sha256) {
+    report.add('checksum', path, 'this list of changes is not the one that was written')
   }
 }
 

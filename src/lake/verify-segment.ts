@@ -15,6 +15,7 @@ export interface Finding {
   /** Relative to the data directory; undefined where no file is concerned. */
   readonly file: string | undefined
   readonly problem:
+    | 'stamp_lost'
     | 'ledger_lost'
     | 'file_missing'
     | 'file_unreadable'

@@ -6,6 +6,7 @@ import { formatLedger, type Ledger } from './ledger.ts'
 import type { Content } from './scan.ts'
 import { segmentFiles, viewSeries, type SeriesView } from './series-store.ts'
 import { verifyHistory } from './verify-history.ts'
+import { verifyQuarantine } from './verify-quarantine.ts'
 import { Report, verifyBytes, verifyFooter, verifyRows, type Finding } from './verify-segment.ts'
 
 export type { Finding } from './verify-segment.ts'
@@ -26,7 +27,7 @@ export interface VerifyOptions {
 
 /**
  * Compares every live file of a series with the ledger: size and SHA-256 of all its bytes, footer, columns, rows; and
- * looks for Parquet files that no ledger names. Deep, every row is read besides: keys in order and unique, the digest
+ * looks for Parquet files that no ledger names; kept versions, lists of changes and refused rows likewise. Deep, every row is read besides: keys in order and unique, the digest
  * of every session, its partition. Memory does not grow with the files. Changes nothing.
  */
 export async function verifySeries(
@@ -71,6 +72,7 @@ async function verifyView(
   if (!deep) compareSums(report, ledger)
   else if (counted.size === ledger.segments.length) compareCells(report, ledger, counted)
   await verifyHistory(report, root, ledger, engine, deep)
+  await verifyQuarantine(report, root, ledger)
   await reportOrphans(report, root, ledger)
   return {
     dataset: series.dataset.name,

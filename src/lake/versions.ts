@@ -100,10 +100,10 @@ async function keep(
   if (!fresh) return
   const at = mine()[0]!.until
   const path = diffPath(series, partition, at)
-  const withCounts = (counts: ReadonlyMap<string, DiffCounts>): Version[] =>
+  const withCounts = (counts: ReadonlyMap<string, DiffCounts>, sum: { sha256?: string } = {}): Version[] =>
     mine().map((version) => {
       const { added = 0, removed = 0, changed = 0 } = counts.get(version.date) ?? {}
-      return { ...version, diff: { path, added, removed, changed } }
+      return { ...version, diff: { path, added, removed, changed, ...sum } }
     })
   diffs.push(path)
   const counts = await stageDiff({
@@ -120,7 +120,8 @@ async function keep(
     after: rowsOfSessions(dataset, engine.read(dataset, [join(root, fresh.path + TEMPORARY_SUFFIX)]), dates),
     tail: (all) => ({ versions: withCounts(all) }),
   })
-  for (const version of withCounts(counts)) versions.set(version.date, version)
+  const sum = { sha256: await sha256File(join(root, path + TEMPORARY_SUFFIX)) }
+  for (const version of withCounts(counts, sum)) versions.set(version.date, version)
 }
 
 function restatementOf({ date, rows, kept, diff }: Version, cell: Cell): Restatement[] {

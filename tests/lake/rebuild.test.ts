@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { LockedError } from '../../src/core/errors.ts'
 import { ledgerPath } from '../../src/lake/layout.ts'
 import { parseLedger } from '../../src/lake/ledger.ts'
+import { quarantinedRows } from '../../src/lake/quarantine.ts'
 import { rebuildLedgers } from '../../src/lake/rebuild.ts'
 import { verifySeries } from '../../src/lake/verify.ts'
 import {
@@ -92,6 +93,20 @@ describe('rebuilding ledgers', () => {
     }
     await withWriter(root, BARS, async ({ ledger }) => {
       expect([DEC31, SESSIONS[3]].map((date) => ledger.cells[date]?.state)).toEqual(['complete', 'complete'])
+    })
+  })
+
+  test('refused rows, which are kept apart, are counted in their sessions again', async () => {
+    const root = await recorded()
+    const batch = batchFor(BARS, barRows(JAN2, 9))
+    const refused = quarantinedRows(batch, [{ row: 1, rule: 'positive', reason: 'test' }], 'run-1')
+    await withWriter(root, BARS, (writer) =>
+      writer.settle(new Map([[JAN2, { state: 'complete', reason: 'recorded', refused }]])),
+    )
+    await rm(join(root, ledgerPath(BARS)))
+    await rebuild(root)
+    await withWriter(root, BARS, async ({ ledger }) => {
+      expect([DEC31, JAN2].map((date) => ledger.cells[date]?.quarantined)).toEqual([undefined, 1])
     })
   })
 

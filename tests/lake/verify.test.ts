@@ -4,16 +4,19 @@ import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { openLake } from '../../src/lake/index.ts'
-import { ledgerPath, nextLedgerPath, segmentPath } from '../../src/lake/layout.ts'
+import { ledgerPath, nextLedgerPath, quarantinePath, segmentPath } from '../../src/lake/layout.ts'
 import { formatLedger, parseLedger, type Ledger } from '../../src/lake/ledger.ts'
+import { quarantinedRows } from '../../src/lake/quarantine.ts'
 import { verifySeries, type Finding } from '../../src/lake/verify.ts'
 import {
   askDuckDb,
   BARS,
   barRows,
+  batchFor,
   commitRows,
   engine,
   engineOnce,
+  filesBelow,
   record,
   SESSIONS,
   settle,
@@ -55,6 +58,16 @@ async function disguise(root: string, path: string, content: Buffer): Promise<vo
       one.path === path ? { ...one, sha256, bytes: content.length } : one,
     ),
   }))
+}
+
+/** A session that keeps its rows, of which some were refused. */
+async function refuse(root: string, session: string, count: number): Promise<void> {
+  const batch = batchFor(BARS, barRows(session, 9, count))
+  const refusals = Array.from({ length: count }, (_, row) => ({ row, rule: 'positive', reason: 'test' }))
+  const refused = quarantinedRows(batch, refusals, 'run-1')
+  await withWriter(root, BARS, (writer) =>
+    writer.settle(new Map([[session, { state: 'complete', reason: 'recorded', refused }]])),
+  )
 }
 
 /** A file like `path`, its rows changed by SQL over the table `rows`, its metadata kept. */
@@ -273,6 +286,39 @@ describe('verify', () => {
     }
     await rm(path)
     expect((await verify(root)).findings).toMatchObject([{ problem: 'ledger_lost', file: ledgerPath(BARS) }])
+  })
+
+  test('finds refused rows that are gone, torn or too few', async () => {
+    const root = await recorded()
+    await refuse(root, JAN2, 3)
+    expect(await verify(root)).toMatchObject({ findings: [] })
+    const file = quarantinePath(BARS, JAN2)
+    const whole = await readFile(join(root, file), 'utf8')
+    const lines = whole.split('\n')
+    for (const [text, problem] of [
+      [`${whole}garbage`, 'file_unreadable'],
+      [lines.slice(1).join('\n'), 'rows'],
+      [undefined, 'file_missing'],
+    ] as const) {
+      if (text === undefined) await rm(join(root, file))
+      else await writeFile(join(root, file), text)
+      expect((await verify(root)).findings).toMatchObject([{ file, problem }])
+    }
+    await writeFile(join(root, file), `${lines[0]}\n${whole}`) // a crash in a commit may leave one too many
+    expect(await verify(root)).toMatchObject({ findings: [] })
+  })
+
+  test('finds a list of changes that somebody edited', async () => {
+    const root = await recorded()
+    await record(root, { [JAN2]: barRows(JAN2, 2) })
+    const [diff] = (await filesBelow(join(root, 'history'))).filter((name) => name.endsWith('.jsonl'))
+    const path = join(root, 'history', diff!)
+    await writeFile(path, (await readFile(path, 'utf8')).replace('"close":2', '"close":3'))
+    expect((await verify(root)).findings).toMatchObject([{ file: `history/${diff}`, problem: 'checksum' }])
+    await rm(path)
+    expect((await verify(root)).findings).toMatchObject([
+      { file: `history/${diff}`, problem: 'file_missing' },
+    ])
   })
 
   test('finds Parquet files that lie in the folder of no series', async () => {

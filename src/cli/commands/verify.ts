@@ -43,7 +43,8 @@ async function verify(context: RunContext, given: VerifyFlags): Promise<ExitCode
     const rebuilt = rebuildLedger ? await rebuild(context, await lake.series(filter)) : []
     const series = await readAll(context, lake.verify(filter, { deep }), total, signals.immediate)
     const strays = words === '' ? (await lake.strays()).map(strayFinding) : []
-    const findings = [...series.flatMap((verified) => verified.findings), ...strays]
+    const unstamped = total > 0 && !lake.stamp ? [STAMP_LOST] : []
+    const findings = [...unstamped, ...series.flatMap((verified) => verified.findings), ...strays]
     const sum = totals(series)
     if (flags.json) {
       out.json('tapelake.verify', 1, { dataDir: config.dataDir, deep, rebuilt, ...sum, findings })
@@ -70,6 +71,11 @@ async function rebuild(
   } finally {
     await engine.close()
   }
+}
+
+const STAMP_LOST: Finding = {
+  ...{ dataset: '', ticker: '', file: 'lake.json', problem: 'stamp_lost' },
+  detail: 'it says whether the data are real or synthetic, and is gone: restore it from a backup',
 }
 
 function strayFinding(file: string): Finding {
