@@ -19,8 +19,9 @@ const DAY = ['--from', '2025-06-03', '--to', '2025-06-03']
 /** A lake of a vendor that does what `change` says to every bar. */
 async function world(change: (bar: WireBar) => Record<string, unknown>) {
   let isChanged = false
+  let price = 100
   const server = await vendor({
-    bars: (date) => (isChanged ? (calm(date).map(change) as WireBar[]) : calm(date)),
+    bars: (date) => (isChanged ? (calm(date, price).map(change) as WireBar[]) : calm(date, price)),
   })
   const dir = join(freshFolder(), 'data')
   const base = vendorEnv(server.url)
@@ -36,7 +37,12 @@ async function world(change: (bar: WireBar) => Record<string, unknown>) {
   expect(await drift()).toEqual([])
   expect(await run(['drift'])).toMatchObject({ code: 0, stdout: '' })
   isChanged = true
-  return { dir, run, backfill, drift, server, heal: () => (isChanged = false) }
+  /** The vendor does as before; perhaps it has other prices. */
+  const heal = (now = price): void => {
+    isChanged = false
+    price = now
+  }
+  return { dir, run, backfill, drift, server, heal }
 }
 
 describe('tapelake drift', () => {
@@ -88,6 +94,42 @@ describe('tapelake drift', () => {
     expect((await run(['reprocess'])).stdout).toBe('No pages are kept.\n')
     await run(['drift', '--clear'])
     expect(await drift()).toEqual([])
+  })
+
+  test('keeps an answer until all that is in it is understood, and puts back nothing that was recorded since', async () => {
+    const { dir, run, backfill, heal } = await world(({ n, vw, ...bar }) => ({
+      ...{ ...bar, n: String(n), vwap: vw },
+    }))
+    const pages = () => readdirSync(join(dir, 'raw/drift')).length
+    const counts = async () =>
+      (
+        await run([
+          ...['query', '--format', 'csv'],
+          'SELECT count(*), count(vwap), count(trade_count), max(close) FROM equity_bars_1m',
+        ])
+      ).stdout.split('\n')[1]!
+    await backfill()
+    expect(await counts()).toMatch(/^780,390,390,/)
+    const plain = await run(['reprocess'])
+    expect(plain).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('kept, not understood: n, vwap') as string,
+    })
+    await run(['reprocess', '--rename', 'other=vw'])
+    expect([await counts(), pages()]).toEqual([expect.stringMatching(/^780,390,390,/), 1])
+    expect(await run(['reprocess', '--numbers', '--rename', 'vwap=vw'])).toMatchObject({ code: 0 })
+    const whole = await counts()
+    expect(whole).toMatch(/^780,780,780,/)
+    expect(pages()).toBe(0)
+
+    await backfill({}, '--force')
+    expect(pages()).toBe(1)
+    heal(101)
+    await backfill({}, '--force')
+    const newer = await counts()
+    expect(newer).not.toBe(whole)
+    expect(await run(['reprocess', '--done'])).toMatchObject({ code: 0 })
+    expect([await counts(), pages()]).toEqual([newer, 0])
   })
 
   test('goes on where a field is new; a contract of quarantine or freeze refuses rows or the answer', async () => {

@@ -71,6 +71,65 @@ describe('a field that is missing while another is new', () => {
   })
 })
 
+/** Six days of 390 minutes; `change` is made to the rows of the last day. */
+const week = (change: (row: Json) => Json): Json[] =>
+  Array.from({ length: 6 * 390 }, (_, i) => {
+    const [day, minute] = [Math.floor(i / 390), i % 390]
+    const row = { ...bar(day * 1440 + minute + 330), v: minute < 20 ? 90_000 : 900 + minute }
+    return day === 5 ? change(row) : row
+  })
+
+describe('a change that begins within a page', () => {
+  test.each([
+    ['a field that is gone', ({ n: _, ...row }: Json) => row, [['n', 'missing']]],
+    [
+      'nulls',
+      (row: Json) => ({ ...row, n: null, vw: null }),
+      [
+        ['vw', 'null'],
+        ['n', 'null'],
+      ],
+    ],
+    ['a required field that is gone', ({ c: _, ...row }: Json) => row, [['c', 'missing']]],
+    [
+      'other names',
+      ({ v, vw, n, ...row }: Json) => ({ ...row, volume: v, trades: n, vwap: vw }),
+      [
+        ['v', 'renamed', 'volume'],
+        ['vw', 'renamed', 'vwap'],
+        ['n', 'renamed', 'trades'],
+        ['volume', 'new'],
+        ['trades', 'new'],
+        ['vwap', 'new'],
+      ],
+    ],
+    ['another unit of volume', ({ v, ...row }: Json) => ({ ...row, v: Number(v) * 1000 }), [['v', 'range']]],
+    [
+      'another unit of prices',
+      (row: Json) => ({ ...row, o: 10_100, h: 10_200, l: 10_000, c: 10_150 }),
+      [
+        ['o', 'range'],
+        ['h', 'range'],
+        ['l', 'range'],
+        ['c', 'range'],
+      ],
+    ],
+    ['nothing', (row: Json) => row, []],
+    ['a thin last day', (row: Json) => (Number(row['v']) % 9 === 0 ? row : { ...row, n: null }), []],
+  ] as const)('is told of: %s', (_, change, expected) => {
+    const [told] = toldOf(equityBars1m, bars, [week(change)])
+    expect(told!.toSorted()).toEqual(expected.toSorted())
+  })
+
+  test('counts the rows of the days concerned', () => {
+    const body = Buffer.from(JSON.stringify({ results: week(({ n: _, ...row }) => row) }))
+    const { table } = readPage(body, bars)
+    const shared = { dataset: equityBars1m, ticker: 'SPY', path: '/test', requestId: undefined }
+    const { observations } = observePage({ ...shared, body, table, mapping: bars }, new Map(), 100)
+    expect(observations).toEqual([{ field: 'n', change: 'missing', count: 390 }])
+  })
+})
+
 const contract = (strike: number): Json => ({
   ...{
     details: {

@@ -11,6 +11,7 @@ interface ReprocessFlags extends SeriesFlags {
   readonly rename?: Readonly<Record<string, string>>
   readonly numbers: boolean
   readonly wait?: number
+  readonly done: boolean
 }
 
 export function register(program: Command, cli: Cli): void {
@@ -19,6 +20,7 @@ export function register(program: Command, cli: Cli): void {
     .description('read the answers again that were kept because their fields had changed; asks nobody')
     .option('--rename <now=was>', 'a field has another name now (repeatable)', renaming)
     .option('--numbers', 'take texts that hold a number for the number', false)
+    .option('--done', 'drop answers, too, of which fields are not understood but all rows are good', false)
     .option('--wait <seconds>', 'how long to wait for another run of a series', wholeNumber(0))
     .action(cli.action(reprocess))
   addSeriesFlags(command)
@@ -52,14 +54,16 @@ async function reprocess(context: RunContext, flags: ReprocessFlags): Promise<Ex
     for await (const page of pipeline.reprocess({
       ...{ root: config.dataDir, runId, engine, compression, rowGroupRows, datasets, tickers },
       ...{ lockWaitMs: (flags.wait ?? 0) * 1000, signal: signals.immediate },
+      done: flags.done,
       fixes: { rename: flags.rename ?? {}, numbers: flags.numbers },
     })) {
       pages.push(page)
-      const { dataset, ticker, rows, refused, sessions, reason } = page
+      const { dataset, ticker, rows, refused, sessions, reason, unread } = page
+      const kept = unread.length > 0 && !flags.done ? `; kept, not understood: ${unread.join(', ')}` : ''
       const left = refused > 0 ? `; ${plural(refused, 'row')} still refused: ${reason ?? ''}` : ''
       if (!context.flags.json) {
         out.line(
-          `${ticker} ${dataset}: ${formatNumber(rows)} rows of ${plural(sessions.length, 'session')}${left}`,
+          `${ticker} ${dataset}: ${formatNumber(rows)} rows of ${plural(sessions.length, 'session')}${left}${kept}`,
         )
       }
     }

@@ -1,10 +1,12 @@
 import { NS_NULL, type ColumnData } from '../../core/batch.ts'
+import { isNullAt } from '../../core/nulls.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { PageEvent } from '../../sources/polygon/options.ts'
 import type { LiveRows } from '../../sources/polygon/socket/event-table.ts'
 import type { RowMapping } from '../../sources/polygon/wire/fields.ts'
 import type { WireTable } from '../../sources/polygon/wire/scan.ts'
 import type { Baseline, Baselines, Observation } from './observation.ts'
+import { daysOf, observeDays, rounded } from './page-days.ts'
 import { joinRenamed, type SampleRow } from './renamed.ts'
 
 /** Of a page with fewer rows nothing is said about fields that may be absent. */
@@ -35,16 +37,14 @@ export function observePage(
   return { observations, baselines }
 }
 
-/** The first rows of a page as JSON has them, read when first asked for. */
+/** The rows of a page as JSON has them, read when first asked for: where something has changed. */
 function sampleRows(body: Buffer): () => readonly SampleRow[] {
   let known: readonly SampleRow[] | undefined
   return () => {
     if (known) return known
     const { results } = JSON.parse(body.toString('utf8')) as { results?: unknown }
     const rows = (Array.isArray(results) ? results : [results]) as unknown[]
-    known = rows
-      .slice(0, SAMPLED_ROWS)
-      .map((row) => (row !== null && typeof row === 'object' ? row : {}) as SampleRow)
+    known = rows.map((row) => (row !== null && typeof row === 'object' ? row : {}) as SampleRow)
     return known
   }
 }
@@ -95,9 +95,23 @@ function observeTable(observed: Observed): Observation[] {
       observations.push({ field, change: 'range', count: table.rows, detail })
     }
   }
+  if (prefix === '' && !mapping.sparse) observations.push(...daysWithin(observed, observations))
   observations.push(...namedChanges(table, mapping, prefix))
-  const joined = joinRenamed(observations, { ...observed, fields: mapping.fields })
+  const usual = new Map([...baselines, ...before])
+  const joined = joinRenamed(observations, { ...observed, before: usual, fields: mapping.fields })
   return joined.filter(({ change, field }) => change !== 'missing' || !perhaps.has(field))
+}
+
+/** What changes from one day of the page to another, of fields of which nothing was `told` yet. */
+function daysWithin(observed: Observed, told: readonly Observation[]): Observation[] {
+  const { dataset, table, mapping } = observed
+  const required = dataset.columns
+    .filter(({ nullable }) => !nullable)
+    .map(({ name }) => mapping.columns[name])
+  const fields = mapping.fields.filter(({ name }) => !told.some(({ field }) => field === name))
+  const sized = fields.filter(({ name, type }) => SIZED.has(type) && required.includes(name))
+  const days = daysOf(table.columns.get(mapping.columns[dataset.eventColumn] ?? ''))
+  return observeDays({ ...observed, fields, days, sized: new Set(sized.map(({ name }) => name)) })
 }
 
 /** As {@link observePage}, of live events: they come a few at a time, so that only what they say for sure counts. */
@@ -116,15 +130,17 @@ export function observeLive(rows: LiveRows): Observation[] {
   return joinRenamed(observations, { fields: mapping.fields, prefix: '', before: new Map(), rows: sample })
 }
 
-function isNullAt(data: ColumnData, row: number): boolean {
-  if ('offsets' in data) return data.offsets[row] === data.offsets[row + 1]
-  if ('codes' in data) return data.codes[row] === -1
-  const value = data[row]!
-  return value === NS_NULL || Number.isNaN(value)
+/** What reading `table` has noticed, in the objects of its rows as well: fields and types that it did not expect. */
+export function strangers(table: WireTable, mapping: RowMapping): Observation[] {
+  const parts = mapping.parts?.(table) ?? []
+  return [
+    ...namedChanges(table, mapping),
+    ...parts.flatMap((part) => namedChanges(part.table, part.mapping, `${part.name}.`)),
+  ]
 }
 
 /** What reading itself has noticed: values of another type, and fields that nobody asked for. */
-export function namedChanges(
+function namedChanges(
   { wrongTypes, unknownFields }: Pick<WireTable, 'wrongTypes' | 'unknownFields'>,
   { ignored = [] }: Pick<RowMapping, 'ignored'>,
   prefix = '',
@@ -137,8 +153,6 @@ export function namedChanges(
     ...fresh.map(([field, count]) => ({ field: prefix + field, change: 'new', count }) as const),
   ]
 }
-
-const rounded = (value: number): string => String(Number(value.toPrecision(3)))
 
 /** The median of a sample of the values, where they have a size, and the share of it that is not null. */
 function sampleOf(data: ColumnData, isSized: boolean): { typical: number | undefined; share: number } {

@@ -13,6 +13,7 @@ interface Evidence {
 
 /** The values of a field and of what it is called now may differ in size by so much. */
 const MOST_APART = 4
+const SAMPLED_ROWS = 512
 /** Counts since 1970 are larger than this, in milliseconds as in nanoseconds; little else is. */
 const LEAST_INSTANT = 1e11
 
@@ -42,6 +43,7 @@ function distance(missing: string, fresh: string, { fields, prefix, before, rows
   const values = rows()
     .map((row) => row[fresh.slice(prefix.length)])
     .filter((value) => value !== undefined && value !== null)
+    .slice(0, SAMPLED_ROWS)
   if (type === undefined || values.length === 0) return Infinity
   if (type === 'string' || type === 'date')
     return values.every((one) => typeof one === 'string') ? 0 : Infinity

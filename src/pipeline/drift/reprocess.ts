@@ -18,7 +18,9 @@ import { readPage, toBatch } from '../../sources/polygon/wire/rows.ts'
 import { dedup } from '../../stages/dedup.ts'
 import { optionSymbols } from '../../stages/option-symbols.ts'
 import { validate } from '../../stages/validate.ts'
+import { additions } from './additions.ts'
 import { fixPage, type PageFixes } from './fix-page.ts'
+import { strangers } from './observe.ts'
 import { dropRawPage, rawPages, type RawPage } from './raw-pages.ts'
 
 export interface ReprocessOptions extends SegmentSettings {
@@ -27,6 +29,8 @@ export interface ReprocessOptions extends SegmentSettings {
   readonly lockWaitMs: number
   readonly signal: AbortSignal
   readonly fixes: PageFixes
+  /** Drop pages, too, of which all rows are good although fields of them are not understood. */
+  readonly done?: boolean
   readonly datasets?: readonly string[] | undefined
   readonly tickers?: readonly string[] | undefined
 }
@@ -42,11 +46,13 @@ export interface ReprocessedPage {
   /** Rows that still break a rule; where there are any, the page stays. */
   readonly refused: number
   readonly reason?: string
+  /** Fields that are not known or have another type, also with the fixes; while there are any, the page stays. */
+  readonly unread: readonly string[]
 }
 
 /**
- * Reads the pages that were kept once more and merges their good rows into their sessions. A page of which every row
- * is good is done with and dropped; what else it left in quarantine goes with it.
+ * Reads the pages that were kept once more and merges what their good rows add into their sessions. A page of which
+ * every row is good and every field understood is done with and dropped; what else it left in quarantine goes with it.
  *
  * @throws {LockedError} when another process writes a series
  */
@@ -59,15 +65,15 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
     if (!mapping) {
       const { dataset, ticker } = page
       const reason = 'a list of contracts is not read again: discover it anew'
-      yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason }
+      yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason, unread: [] }
       continue
     }
-    const { good, refused, reason } = await readAgain(page, mapping, options.fixes)
+    const { good, refused, reason, unread } = await readAgain(page, mapping, options.fixes)
     const sessions = good ? await merge(page, good, refused, options) : []
-    if (refused === 0) await dropRawPage(root, name)
+    if (refused === 0 && (unread.length === 0 || options.done)) await dropRawPage(root, name)
     const { dataset, ticker } = page
     const why = reason === undefined ? {} : { reason }
-    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, ...why }
+    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, unread, ...why }
   }
 }
 
@@ -79,7 +85,12 @@ async function readAgain(
   page: RawPage,
   mapping: RowMapping,
   fixes: PageFixes,
-): Promise<{ good: Batch | undefined; refused: number; reason: string | undefined }> {
+): Promise<{
+  readonly good: Batch | undefined
+  readonly refused: number
+  readonly reason: string | undefined
+  readonly unread: readonly string[]
+}> {
   const dataset = datasetNamed(page.dataset)
   const read = readPage(Buffer.from(fixPage(page.body, fixes)), mapping)
   const { requestId, source, path: request, constants = {} } = page
@@ -95,14 +106,15 @@ async function readAgain(
   const stages = [validate(dataset, { ...own, onRefused }), dedup(dataset)]
   const stage = compose(...stages, ...(dataset.name === optionChain.name ? [optionSymbols(onRefused)] : []))
   const batches = await collect(stage(once(batch)))
-  return { good: batches.length > 0 ? concatBatches(batches) : undefined, refused, reason }
+  const unread = strangers(read.table, mapping).map(({ field }) => field)
+  return { good: batches.length > 0 ? concatBatches(batches) : undefined, refused, reason, unread }
 }
 
 async function* once(batch: Batch): AsyncGenerator<Batch> {
   if (batch.length > 0) yield await Promise.resolve(batch)
 }
 
-/** Merges `good` into the sessions that it is of; returns them. */
+/** Merges what `good` adds into the sessions that it is of; returns them. */
 async function merge(
   page: RawPage,
   good: Batch,
@@ -127,8 +139,12 @@ async function merge(
     try {
       for (const [code, date] of dates.entries()) {
         for await (const held of heldRows(writer, date)) await sink.write(held)
-        const mine = [...codes.keys()].filter((row) => codes[row] === code)
-        await sink.write(takeRows(good, mine))
+        const mine = takeRows(
+          good,
+          [...codes.keys()].filter((row) => codes[row] === code),
+        )
+        const added = await additions(series.dataset, heldRows(writer, date), mine)
+        if (added.length > 0) await sink.write(added)
       }
       const settlement = new Map<string, CellVerdict>()
       for (const date of dates) settlement.set(date, await verdictOn(page, date, dates, refused, writer))
