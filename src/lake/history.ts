@@ -54,7 +54,8 @@ function namedBy(ledger: Ledger | undefined): ReadonlySet<string> {
   return new Set(paths.filter((path) => path !== undefined))
 }
 
-async function keepFile(live: string, kept: string, bytes: number): Promise<void> {
+/** Gives the file at `live` the name `kept` besides; a copy where the file system has no links. */
+export async function keepFile(live: string, kept: string, bytes: number): Promise<void> {
   const held = await stat(kept).catch(() => undefined)
   if (held?.size === bytes) return
   await onDisk(kept, async () => {

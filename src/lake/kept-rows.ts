@@ -1,9 +1,12 @@
-import { join } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Batch } from '../core/batch.ts'
 import { concatBatches } from '../core/batch-concat.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { digestOf } from './digest.ts'
-import { partitionOf } from './layout.ts'
+import { makeFolder } from './durable.ts'
+import { keepFile } from './history.ts'
+import { damagedPath, partitionOf } from './layout.ts'
 import type { Cell, Segment } from './ledger.ts'
 import { sessionRuns } from './scan.ts'
 import type { SinkHost } from './series-contract.ts'
@@ -58,6 +61,20 @@ async function readSessions(
   }
   const loud = [...parts].filter(([, batches]) => batches.length > 0)
   return { found: new Map(loud.map(([date, batches]) => [date, concatBatches(batches)])), damage }
+}
+
+/** Gives the damaged file of `segment` another name, for whoever wants to save more of it. @returns it, or undefined */
+export async function putDamagedAside(
+  { root }: SinkHost['options'],
+  { path }: Segment,
+): Promise<string | undefined> {
+  const live = join(root, path)
+  const aside = damagedPath(path, new Date().toISOString())
+  const held = await stat(live).catch(() => undefined)
+  if (!held) return undefined // the file is gone: that is the damage
+  await makeFolder(dirname(join(root, aside)))
+  await keepFile(live, join(root, aside), held.size)
+  return aside
 }
 
 const isIntact = ({ rows, digest }: Cell, batch: Batch | undefined): boolean =>

@@ -100,6 +100,10 @@ export const quarantinePath = ({ dataset, ticker }: SeriesId, sessionDate: strin
 export const historyFolder = ({ dataset, ticker }: SeriesId): string =>
   `history/${dataset.name}/${seriesKeyOf(dataset)}=${encodeTicker(ticker)}`
 
+/** Where a segment is put aside that was damaged, relative to the data directory. */
+export const damagedPath = (path: string, at: string): string =>
+  `state/damaged/${compact(at)}_${path.slice(path.lastIndexOf('/') + 1)}`
+
 /** The kept segment of `partition` that was written at `writtenAt`, relative to the data directory. */
 export const keptPath = (
   series: SeriesId,

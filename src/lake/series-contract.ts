@@ -40,9 +40,18 @@ export interface ReceivedRows {
   readonly staged: readonly StagedSegment[]
   /** Sessions of which rows came; those that are in no staged segment brought what the lake holds already. */
   readonly sessions: ReadonlySet<string>
-  /** Sessions whose rows turned out to be damaged in the lake and are given up. */
-  readonly lost: readonly string[]
+  readonly lost: readonly LostSession[]
 }
+
+/** A session whose rows turned out to be damaged in the lake and are given up. */
+export interface LostSession {
+  readonly date: string
+  /** Where the damaged file is kept, relative to the data directory; undefined: it is gone. */
+  readonly aside: string | undefined
+}
+
+/** Reason of a cell whose rows were given up. */
+export const LOST = 'the segment was damaged on the disk; to be recorded again'
 
 export const NO_ROWS: ReceivedRows = { staged: [], sessions: new Set(), lost: [] }
 

@@ -10,11 +10,11 @@ import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
 import { sha256File } from './durable.ts'
-import { keepOtherSessions } from './kept-rows.ts'
+import { keepOtherSessions, putDamagedAside } from './kept-rows.ts'
 import { partitionOf } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
 import { sessionRuns } from './scan.ts'
-import type { CommitReceipt, Settlement, SinkHost } from './series-contract.ts'
+import type { CommitReceipt, LostSession, Settlement, SinkHost } from './series-contract.ts'
 import { SegmentStaging, type StagedSegment } from './stage-segment.ts'
 
 /** Segments in hand at the same time: while the engine writes one, rows of another are read back and compared. */
@@ -121,7 +121,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
   async commit(settlement: Settlement): Promise<CommitReceipt> {
     return await this.#writer.exclusively(async () => {
       const staged: StagedSegment[] = []
-      const lost: string[] = []
+      const lost: LostSession[] = []
       try {
         this.#assertSettled(settlement)
         if (this.#streams) await this.#finishStreams(staged)
@@ -154,7 +154,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     }
   }
 
-  async #stageHeld(settlement: Settlement, lost: string[]): Promise<StagedSegment[]> {
+  async #stageHeld(settlement: Settlement, lost: LostSession[]): Promise<StagedSegment[]> {
     const { dataset } = this.#writer.options.series
     const batches = this.#held.filter((batch) => batch.length > 0)
     if (batches.length === 0) return []
@@ -193,13 +193,16 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     partition: string,
     { sessions, inOrder }: PartitionRows,
     settlement: Settlement,
-    lost: string[],
+    lost: LostSession[],
   ): Promise<StagedSegment> {
     const { dataset } = this.#writer.options.series
     const dates = [...sessions.keys()]
     const segment = this.#writer.ledger.segments.find((one) => one.partition === partition)
     const kept = segment && (await keepOtherSessions(this.#writer, segment, new Set(dates)))
-    lost.push(...(kept?.lost ?? []))
+    if (kept && kept.lost.length > 0) {
+      const aside = await putDamagedAside(this.#writer.options, segment)
+      lost.push(...kept.lost.map((date) => ({ date, aside })))
+    }
     const others = kept?.batches ?? []
     const merged =
       others.length === 0 && inOrder ? inOrder : merge(dataset, [...others, ...sessions.values()])

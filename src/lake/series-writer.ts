@@ -6,9 +6,11 @@ import { takeLock, type Lock } from './lock.ts'
 import { growQuarantine, type QuarantinedRow } from './quarantine.ts'
 import { recoverSeries } from './recovery.ts'
 import {
+  LOST,
   NO_ROWS,
   type CellVerdict,
   type CommitReceipt,
+  type LostSession,
   type ReceivedRows,
   type Restatement,
   type Settlement,
@@ -43,6 +45,7 @@ export class SeriesWriter implements SinkHost {
   /** The ledger as the disk has it; no one else writes there. */
   #published: Ledger
   #queue: Promise<unknown> = Promise.resolve()
+  readonly #lost = new Set<string>()
   /** What cut off the last commit behind its point of no return. */
   #unpublished: Error | undefined
 
@@ -77,6 +80,11 @@ export class SeriesWriter implements SinkHost {
 
   get ledger(): Ledger {
     return this.#ledger
+  }
+
+  /** Sessions whose rows this writer had to give up, and that were not recorded since, in order of date. */
+  get lost(): readonly string[] {
+    return [...this.#lost].filter((date) => this.#ledger.cells[date]?.reason === LOST).sort()
   }
 
   /**
@@ -152,6 +160,7 @@ export class SeriesWriter implements SinkHost {
         throw error
       })
       restated = superseded.restated
+      this.#tellLost(received.lost)
       onCommitted()
       this.#ledger = next
       await this.#publish(staged.map(({ segment }) => segment.path))
@@ -172,6 +181,19 @@ export class SeriesWriter implements SinkHost {
       this.#unpublished = error instanceof Error ? error : new Error(messageOf(error))
       throw error
     }
+  }
+
+  #tellLost(lost: readonly LostSession[]): void {
+    if (lost.length === 0) return
+    const { series, onMended } = this.options
+    const dates = lost.map(({ date }) => date).sort()
+    for (const date of dates) this.#lost.add(date)
+    const aside = [...new Set(lost.map((one) => one.aside))].filter((path) => path !== undefined)
+    const kept = aside.length > 0 ? `; the damaged file is kept as ${aside.join(', ')}` : ''
+    onMended?.(
+      `${series.dataset.name}/${encodeTicker(series.ticker)}: the file was damaged, and what was recorded of ` +
+        `${lost.length} other sessions (${dates[0]} to ${dates.at(-1)}) is lost: record them again${kept}`,
+    )
   }
 
   #nextLedger(
@@ -203,7 +225,7 @@ export class SeriesWriter implements SinkHost {
       const found = content.get(date) ?? (sessions.has(date) ? held : undefined)
       cells.set(date, unlessSame(held, settleCell(held, verdict, found, run)))
     }
-    for (const date of lost) {
+    for (const { date } of lost) {
       cells.set(date, { state: 'missing', reason: LOST, rows: 0, run, at: new Date().toISOString() })
     }
     return cells
@@ -232,8 +254,6 @@ function refusedRows(
   }
   return rows
 }
-
-const LOST = 'the segment was damaged on the disk; to be recorded again'
 
 /**
  * The new cell of a session. Held rows are never given up for an answer without rows: the cell stays as it is,

@@ -84,6 +84,8 @@ export interface SeriesOutcome {
   readonly restated: readonly Restatement[]
   /** Rows of held sessions that came late: merged into them, or too late and in quarantine. */
   readonly late?: { readonly merged: number; readonly quarantined: number }
+  /** Sessions beside those of the plan whose rows turned out to be damaged, and were given up. */
+  readonly lost?: readonly string[]
   /** Why sessions were left out, where that is not the reason for all. */
   readonly reasons?: ReadonlyMap<string, string>
   /** Of options: by session that was recorded now. */
@@ -182,6 +184,7 @@ class SeriesRun {
       failures: this.#failures,
       restated: this.#restated,
       late: this.#late,
+      lost: this.#writer.lost,
       memory: await this.#judge.memory(),
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
       ...(this.#fatal === undefined ? {} : { fatal: this.#fatal }),

@@ -4,6 +4,7 @@ import { takeRows, type Batch } from '../core/batch.ts'
 import { concatBatches } from '../core/batch-concat.ts'
 import {
   EntitlementError,
+  IntegrityError,
   InterruptedError,
   isRequestFailure,
   messageOf,
@@ -170,10 +171,8 @@ export class OptionDayRun {
     const sink = writer.openSink([date], verdict.state !== 'complete')
     try {
       if (pending.length > 0) {
-        const fresh = new Set(pending.map(({ contract }) => contract))
-        for await (const batch of heldRows(writer, date)) {
-          const others = withoutContracts(batch, fresh)
-          if (others.length > 0) await sink.write(others)
+        for (const others of await this.#heldOfOthers(new Set(pending.map(({ contract }) => contract)))) {
+          await sink.write(others)
         }
         for (const entry of pending) {
           const batch = decodeBars(writer.options.series, entry)
@@ -188,6 +187,18 @@ export class OptionDayRun {
     }
     await this.#log.compact()
     return this.#result()
+  }
+
+  /** @throws {IntegrityError} when held rows are damaged that this run does not record anew */
+  async #heldOfOthers(fresh: ReadonlySet<string>): Promise<readonly Batch[]> {
+    try {
+      const held = await collect(heldRows(this.#context.writer, this.#day.date))
+      return held.map((batch) => withoutContracts(batch, fresh)).filter(({ length }) => length > 0)
+    } catch (error) {
+      const isAnew = this.#day.contracts.every((contract) => fresh.has(contract))
+      if (error instanceof IntegrityError && isAnew) return [] // nothing of it is needed
+      throw error
+    }
   }
 
   #verdict(): CellVerdict {

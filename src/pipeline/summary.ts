@@ -64,9 +64,11 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
   }
 }
 
-function sessionsOf({ series, plan, ledger, stopped, reasons, contracts }: SeriesOutcome): SessionSummary[] {
+function sessionsOf(outcome: SeriesOutcome): SessionSummary[] {
+  const { series, plan, ledger, stopped, reasons, contracts, lost = [] } = outcome
   const pending = new Set(plan.pending)
-  return plan.sessions.map((date) => {
+  const dates = lost.length > 0 ? [...new Set([...plan.sessions, ...lost])].sort() : plan.sessions
+  return dates.map((date) => {
     const cell = ledger.cells[date]
     const base = { dataset: series.dataset.name, ticker: series.ticker, date }
     const counts = contracts?.get(date)

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Place, simulate, vendor } from './world.ts'
@@ -46,6 +46,31 @@ describe('synthetic and real data never share a lake', () => {
       expect(stderr).toMatch(/holds real data and does not take synthetic data/)
     }
     expect(place.files()).toEqual(before)
+  })
+})
+
+describe('a file that was damaged on the disk', () => {
+  test('is mended by recording one of its sessions anew; what else it held is not lost in silence', async () => {
+    const place = new Place((await simulate()).url)
+    expect(await place.run(`backfill ${WEEK}`)).toMatchObject({ code: 0 })
+    const [file] = place.paths().filter((path) => path.endsWith('.parquet'))
+    const bytes = readFileSync(join(place.dataDir, file!))
+    bytes[bytes.length >> 1]! ^= 255
+    writeFileSync(join(place.dataDir, file!), bytes)
+    const day = '--ticker SPY --from 2025-06-04 --to 2025-06-04'
+    const mended = await place.run(`backfill ${day} --force`)
+    expect(mended).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/missing: SPY equity_bars_1m 2025-06-02/) as string,
+      stderr: expect.stringMatching(/was damaged.*is lost: record them again/s) as string,
+    })
+    const aside = join(place.dataDir, 'state/damaged')
+    expect(readFileSync(join(aside, readdirSync(aside)[0]!))).toEqual(bytes)
+    const { stdout } = await place.run('gaps')
+    expect(stdout).toMatch(/suspected +the segment was damaged/)
+    expect(await place.run(`backfill ${WEEK}`)).toMatchObject({ code: 0 })
+    expect(await place.run('verify --deep')).toMatchObject({ code: 0 })
+    expect(await place.run('gaps')).toMatchObject({ code: 0 })
   })
 })
 

@@ -1,4 +1,4 @@
-import { readFileSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseFault } from '../../src/simulator/faults/parse.ts'
@@ -260,6 +260,26 @@ describe('backfill of options', () => {
     expect([second.code, second.document['calls']]).toEqual([0, first])
     expect(second.document['sessions']).toMatchObject([{ state: 'complete' }])
     expect((await run(later, [...BACKFILL, '--recheck'])).document['calls']).toBe(0) // once for each session after it
+  })
+
+  test.each([
+    ['gone', (path: string) => rmSync(path)],
+    ['torn', (path: string) => truncateSync(path, 2000)],
+  ])('a file that is %s is recorded again by gaps --repair and by backfill --force', async (_, damage) => {
+    for (const command of [
+      ['gaps', '--repair'],
+      [...BACKFILL, '--force'],
+    ]) {
+      const at = await desk()
+      await run(at, ['discover', '--date', DAY, '--strike-range', '0.002'])
+      expect((await run(at, BACKFILL)).code).toBe(0)
+      const folder = join(at.folder, 'lake/option_bars_1m/underlying=SPY', `date=${DAY}`)
+      damage(join(folder, readdirSync(folder)[0]!))
+      expect((await run(at, ['verify'])).code).toBe(3)
+      expect((await run(at, command)).code).toBe(0)
+      expect((await run(at, ['verify', '--deep'])).code).toBe(0)
+      expect((await run(at, ['gaps'])).code).toBe(0)
+    }
   })
 
   test('names failed contracts, keeps the others, and asks only for the failed ones again', async () => {

@@ -6,6 +6,7 @@ import {
 } from '../../lake/held-sessions.ts'
 import { partitionOf } from '../../lake/layout.ts'
 import type { Cell } from '../../lake/ledger.ts'
+import { LOST } from '../../lake/series-contract.ts'
 import type { SeriesView } from '../../lake/series-store.ts'
 import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
@@ -113,7 +114,8 @@ class SeriesScan {
   /** A session that is not held, for the reason that the ledger gives. */
   #hole(session: TradingSession, { state, reason, confirmed }: Cell): void {
     const pending = state === 'pending' && this.#isFinished(session)
-    const why = pending ? 'missing' : (STATE_REASONS[state] ?? 'missing')
+    const known = pending ? 'missing' : (STATE_REASONS[state] ?? 'missing')
+    const why = reason === LOST ? 'suspected' : known // nobody asked the vendor
     this.#whole(session, why, reason, confirmed === ALL)
   }
 
