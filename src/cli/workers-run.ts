@@ -67,7 +67,7 @@ export async function stopWorkers(
   const { config, out } = context
   const running = await listProcesses(config.dataDir)
   const targets = id === undefined ? runsOf(running) : [workerCalled(id, running)]
-  const stopped = await stopEach(context, flags, targets)
+  const stopped = await stopRuns(context, flags, targets)
   // Workers whose run was killed, or that do not listen to it.
   if (flags.all) {
     stopped.push(...(await stopEach(context, flags, (await listProcesses(config.dataDir)).filter(isWorker))))
@@ -95,14 +95,33 @@ function workerCalled(id: string, running: readonly ProcessEntry[]): ProcessEntr
   throw new UsageError(`no worker ${id} is running`, { hint: 'tapelake workers list shows those that are.' })
 }
 
+/** Ends runs; of one that waits for a worker that hangs, the worker is killed at the deadline, not the run. */
+async function stopRuns(context: RunContext, flags: StopFlags, targets: readonly ProcessEntry[]) {
+  const { dataDir } = context.config
+  const hung: ProcessEntry[] = []
+  const stopped = await stopEach(context, flags, targets, async ({ pid }) => {
+    const mine = (await listProcesses(dataDir)).filter((one) => isWorker(one) && one.parent === pid)
+    hung.push(...mine)
+    await stopEach(context, { within: 0 }, mine)
+    return mine.length > 0
+  })
+  const killed = hung.map(({ pid, kind, command, ticker }) => ({
+    ...{ pid, kind, command, ticker: ticker ?? null, how: 'killed' as const },
+  }))
+  return [...stopped, ...killed]
+}
+
 async function stopEach(
   { config, signals }: RunContext,
   { within = config.settings.workers.stopSeconds }: StopFlags,
   targets: readonly ProcessEntry[],
+  unblock: (entry: ProcessEntry) => Promise<boolean> = async () => false,
 ) {
   return await Promise.all(
     targets.map(async (entry) => {
-      const how = await stopProcess(config.dataDir, entry, within * 1000, signals.immediate)
+      const how = await stopProcess(config.dataDir, entry, within * 1000, signals.immediate, () =>
+        unblock(entry),
+      )
       const { pid, kind, command, ticker } = entry
       return { pid, kind, command, ticker: ticker ?? null, how }
     }),

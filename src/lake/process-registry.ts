@@ -147,12 +147,16 @@ export type StopOutcome = 'ended' | 'killed' | 'stuck'
 
 const POLL_MS = 50
 const GONE_WITHIN_MS = 5_000
+/** Time for a process to end once those that it waited for were killed. */
+const UNBLOCKED_WITHIN_MS = 15_000
 
 /**
  * Ends the process of `entry`: asks first (SIGTERM: it finishes what it has in hand), and kills it when it still works
  * after `withinMs`. Never touches another process that has its pid by now. A process that has taken its entry away has
  * ended its work: at most its output waits for whoever reads it.
  *
+ * @param unblock kills what the process may be waiting for, such as a worker that hangs; tells whether there was any.
+ *   Called at the deadline: the process then has some time to end by itself
  * @throws {InterruptedError} as soon as `signal` aborts
  */
 export async function stopProcess(
@@ -160,16 +164,19 @@ export async function stopProcess(
   entry: ProcessEntry,
   withinMs: number,
   signal: AbortSignal,
+  unblock: () => Promise<boolean> = async () => false,
 ): Promise<StopOutcome> {
   const isGone = async (): Promise<boolean> => !(await isRunning(entry))
   const path = join(folderOf(root), `${entry.pid}.json`)
   const isDone = async (): Promise<boolean> => (await isGone()) || !existsSync(path)
   if (await endsAfter('SIGTERM', entry.pid, isDone, withinMs, signal)) return 'ended'
+  if ((await unblock()) && (await endsAfter(undefined, entry.pid, isDone, UNBLOCKED_WITHIN_MS, signal)))
+    return 'ended'
   return (await endsAfter('SIGKILL', entry.pid, isGone, GONE_WITHIN_MS, signal)) ? 'killed' : 'stuck'
 }
 
 async function endsAfter(
-  name: 'SIGTERM' | 'SIGKILL',
+  name: 'SIGTERM' | 'SIGKILL' | undefined,
   pid: number,
   isOver: () => Promise<boolean>,
   withinMs: number,
@@ -178,7 +185,7 @@ async function endsAfter(
   const deadlineMs = performance.now() + withinMs
   if (await isOver()) return true
   try {
-    process.kill(pid, name)
+    if (name) process.kill(pid, name)
   } catch {
     // gone by itself, or not ours to end: the wait tells
   }

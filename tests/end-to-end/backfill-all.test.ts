@@ -105,6 +105,26 @@ describe('backfill-all', () => {
     expect([none.code, none.stdout]).toEqual([0, 'No workers are running.\n'])
   })
 
+  test('with a worker that hangs is ended by `workers stop --all`, not killed: it tells what it did', async () => {
+    const simulator = await simulate([], { latencyMs: 200 })
+    const place = new Place(simulator.url, quick)
+    const run = start(place, 'backfill-all --tickers SPY,QQQ,DIA --from 2024-06-03 --workers 2 --quiet')
+    const workers = async () => await workersIn(place.dataDir)
+    await expect.poll(async () => (await workers()).length, { timeout: 20_000 }).toBe(2)
+    const hung = (await workers())[0]!.pid
+    process.kill(hung, 'SIGSTOP')
+    const stop = await runHere(['workers', 'stop', '--all', '--within', '1', '--data-dir', place.dataDir])
+    expect([stop.code, stop.stdout]).toEqual([
+      0,
+      expect.stringMatching(new RegExp(`backfill-all run \\d+: ended\n.*worker ${hung}: killed`)),
+    ])
+    expect([3, 130, 143]).toContain(await run.ended)
+    const { document } = await runCliJson(['runs', 'show', 'last', '--data-dir', place.dataDir], {
+      here: true,
+    })
+    expect(document).toMatchObject({ state: 'interrupted' })
+  })
+
   test('leaves no worker behind when it is killed, and goes on where it was', async () => {
     const simulator = await simulate([], { latencyMs: 100 })
     const place = new Place(simulator.url, quick)

@@ -101,9 +101,17 @@ const paths = z.strictObject({
     ),
 })
 
-/** The failures that asking again can help against; the others are never retried and have nothing to set. */
+/** The failures that asking again can help against. */
 const retried = { network: true, timeout: true, rate_limit: true, server: true, malformed: true } as const
-const retry = retryPolicySchema.pick(retried).transform((given) => retryPolicySchema.parse(given))
+/** All others have a policy, too, and it cannot be another one. */
+const never = z.strictObject({ retries: z.literal(0).default(0) }).prefault({})
+const retry = retryPolicySchema
+  .pick(retried)
+  .extend({
+    ...{ not_found: never, entitlement: never, authentication: never, validation: never },
+    ...{ disk: never, lock: never, interrupted: never },
+  })
+  .transform((given) => retryPolicySchema.parse(given))
 
 /** Every setting of tapelake: names, types, bounds, defaults. Keys of the vendor are not among them. */
 export const settingsSchema = z.strictObject({

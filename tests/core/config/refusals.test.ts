@@ -101,7 +101,7 @@ describe('a mistake in a config file is refused with file, line, key and what wa
     [
       'retries of what is never retried',
       'retry:\n  authentication: {retries: 3}\n',
-      "config/sources.yaml:2: retry.authentication: failures of the kind 'authentication' are never retried",
+      'config/sources.yaml:2: retry.authentication.retries: expected 0, found 3',
     ],
     ['a list at the top', '- a\n', "config/sources.yaml:1: expected sections like 'sources:' at the top"],
     ['a key that is no word', '? [a]\n: b\n', 'config/sources.yaml:1: a key must be a plain word'],
