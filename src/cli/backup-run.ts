@@ -1,8 +1,10 @@
 import { resolve } from 'node:path'
+import { UsageError } from '../core/errors.ts'
 import { createBackup } from '../lake/backup/backup.ts'
 import { filesOf, readManifest, snapshotIds, type Manifest } from '../lake/backup/manifest.ts'
 import { restoreBackup } from '../lake/backup/restore.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
+import { openLake } from '../lake/index.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import type { RunContext } from './context.ts'
 import { formatBytes, formatNumber, plural } from './format.ts'
@@ -34,6 +36,7 @@ export async function backup(
       logger.info({ err: error }, 'this run is not noted: the lake is for reading only'),
     )
   const folder = resolve(terminal.cwd, dir)
+  await assertLake(config.dataDir)
   const result = await withProgress(context, 'backup', (onSeries) =>
     createBackup({
       ...{ root: config.dataDir, runId: context.runId, folder, keep, check: check ?? false },
@@ -65,6 +68,19 @@ export async function backup(
       `new ${plural(newFiles, 'file')}, ${formatBytes(newBytes)}, read back.`,
   )
   if (removed.length > 0) out.line(`Removed ${plural(removed.length, 'older backup')}.`)
+}
+
+/** A mistyped --data-dir must not become the newest backup. */
+async function assertLake(root: string): Promise<void> {
+  const lake = await openLake(root)
+  try {
+    if (lake.stamp || (await lake.series()).length > 0) return
+  } finally {
+    await lake.close()
+  }
+  throw new UsageError(`${root} holds no lake: there is nothing to back up`, {
+    hint: 'Is --data-dir (or paths.data) right, and its disk mounted?',
+  })
 }
 
 /** What `restore` does. */

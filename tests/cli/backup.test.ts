@@ -224,6 +224,28 @@ describe('backup', () => {
     }
   })
 
+  test('refuses nothing, and another lake, which would push the good backups out', async () => {
+    const kept = await filesBelow(folder)
+    const nothing = await run(freshFolder(), 'backup', folder, '--keep', '1')
+    expect([nothing.code, JSON.stringify(nothing.document)]).toEqual([
+      2,
+      expect.stringContaining('holds no lake'),
+    ])
+    const other = freshFolder()
+    await importInto(other, lines('A', 3))
+    const foreign = await run(other, 'backup', folder, '--keep', '1')
+    expect([foreign.code, JSON.stringify(foreign.document)]).toEqual([
+      2,
+      expect.stringContaining('backups of another lake'),
+    ])
+    expect((await filesBelow(folder)).filter((name) => name.startsWith('snapshots/'))).toEqual(
+      kept.filter((name) => name.startsWith('snapshots/')),
+    )
+    const restored = freshFolder()
+    expect((await run(restored, 'restore', folder)).code).toBe(0)
+    expect((await run(restored, 'backup', folder)).code).toBe(0) // the same lake, in another place
+  })
+
   test('refuses a folder that is a part of the lake, and one without a backup to restore', async () => {
     const inside = await run(lake, 'backup', join(lake, 'lake/x'))
     expect([inside.code, JSON.stringify(inside.document)]).toEqual([

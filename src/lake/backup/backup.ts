@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import pLimit from 'p-limit'
@@ -22,6 +23,8 @@ import { ObjectStore, sweepObjects } from './objects.ts'
 
 /** Series in hand at the same time: copies mostly wait for the disk. */
 const SERIES_AT_ONCE = 6
+/** Each copy under way listens for the signal, several times. */
+const MOST_LISTENERS = 200
 
 export interface BackupOptions {
   readonly root: string
@@ -67,6 +70,7 @@ export interface BackupResult {
 export async function createBackup(options: BackupOptions): Promise<BackupResult> {
   const { root, folder, waitMs, signal } = options
   assertPlace(root, folder)
+  setMaxListeners(MOST_LISTENERS, signal)
   await makeFolder(folder)
   const lock = await takeLock({ folder, name: 'backup', purpose: `backup of ${root}`, waitMs }, signal)
   try {
@@ -80,6 +84,7 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
       signal,
     })
     const manifest = await collect(options, store)
+    await assertSameLake(options, manifest)
     await store.sync()
     await makeFolder(snapshotsFolder(folder))
     await replaceFile(join(snapshotsFolder(folder), `${manifest.id}.json`), `${JSON.stringify(manifest)}\n`)
@@ -106,6 +111,27 @@ function assertPlace(root: string, folder: string): void {
     hint: 'Name a folder outside it, on another disk.',
   })
 }
+
+/**
+ * Nothing, or another lake, is no further backup of what the folder holds: with --keep it would push the good ones out,
+ * and a restore of the newest would empty the lake.
+ */
+async function assertSameLake({ root, folder, automatic }: BackupOptions, manifest: Manifest): Promise<void> {
+  if (!manifest.whole || automatic !== undefined) return // those of a restore are of whatever was there
+  let before: string | undefined
+  for (const id of (await snapshotIds(folder)).toReversed()) {
+    before = stampOf(await readManifest(folder, id))
+    if (before !== undefined) break // backups of single series have none
+  }
+  if (before === undefined || before === stampOf(manifest)) return
+  throw new UsageError(`${folder} holds backups of another lake than ${root}`, {
+    hint: 'Is --data-dir right, and its disk mounted? Every lake needs a folder of its own.',
+  })
+}
+
+/** Checksum of the stamp: it says when the lake was begun, and goes with it through every restore. */
+const stampOf = ({ files }: Manifest): string | undefined =>
+  files.find(({ path }) => path === 'lake.json')?.sha256
 
 async function collect(options: BackupOptions, store: ObjectStore): Promise<Manifest> {
   const { root, only, nowMs, automatic } = options

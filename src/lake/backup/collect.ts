@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import pLimit from 'p-limit'
 import { LakeError } from '../../core/errors.ts'
@@ -135,8 +135,11 @@ async function put(
   return undefined
 }
 
-/** Folders, below the data directory, of files that belong to no series. */
-const LOOSE = ['raw', 'quarantine/live', 'state/runs']
+/** Folders and files, below the data directory, that belong to no series. */
+const LOOSE = [
+  ...['raw', 'quarantine/live', 'state/runs', 'state/repairs', 'state/rechecks', 'state/options'],
+  ...['state/quality', 'state/drift.json'],
+]
 
 /** What was received and may not be in any ledger yet: to be taken before the ledgers are. */
 export const collectJournals = async (root: string, store: ObjectStore): Promise<BackedUpFile[]> =>
@@ -175,6 +178,11 @@ async function collectLoose(
 export async function looseFiles(root: string, folders: readonly string[] = LOOSE): Promise<string[]> {
   const found: string[] = []
   for (const folder of folders) {
+    const isFile = await stat(join(root, folder)).then(
+      (held) => held.isFile(),
+      () => false,
+    )
+    if (isFile) found.push(folder)
     const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true }).catch(
       () => [],
     )
