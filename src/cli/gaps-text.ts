@@ -1,4 +1,4 @@
-import { isExplained, type Gap, type SeriesGaps } from '../pipeline/gaps/gap.ts'
+import { isExplained, isRepairable, type Gap, type SeriesGaps } from '../pipeline/gaps/gap.ts'
 import type { RepairedSession } from '../pipeline/gaps/repair.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
@@ -52,7 +52,8 @@ const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 16)
 function gapRow({ dataset, ticker, session, fromMs, toMs, minutes, reason, ...rest }: Gap): string[] {
   const said = rest.confirmed ? `${rest.detail}; confirmed` : rest.detail
   const detail = rest.contract === undefined ? said : `${rest.contract}: ${said}`
-  return [dataset, ticker, session, clock(fromMs), clock(toMs), String(minutes), reason, detail]
+  const size = rest.kind === 'rows' ? `${minutes} rows` : String(minutes)
+  return [dataset, ticker, session, clock(fromMs), clock(toMs), size, reason, detail]
 }
 
 function repairedText(one: RepairedSession): string {
@@ -68,6 +69,14 @@ function summaryText(found: readonly SeriesGaps[], listed: readonly Gap[]): stri
   const looked = `${plural(found.length, 'series', 'series')}, ${plural(sessions, 'session')}`
   const open = listed.filter(isOpen)
   if (open.length === 0) return `No gap that is not explained in ${looked}.`
-  const minutes = open.reduce((sum, gap) => sum + (gap.kind === 'rows' ? 0 : gap.minutes), 0)
-  return `${plural(open.length, 'gap')}, ${plural(minutes, 'minute')}, in ${looked}. Close them with --repair.`
+  const sum = (isRows: boolean): number =>
+    open.reduce((all, gap) => all + ((gap.kind === 'rows') === isRows ? gap.minutes : 0), 0)
+  const size = [
+    ...(open.some(({ kind }) => kind !== 'rows') ? [plural(sum(false), 'minute')] : []),
+    ...(sum(true) > 0 ? [plural(sum(true), 'row')] : []),
+  ]
+  const advice = open.some(isRepairable)
+    ? ' Close them with --repair.'
+    : ' The plan does not cover them; after an upgrade, backfill --force asks again.'
+  return `${[plural(open.length, 'gap'), ...size].join(', ')}, in ${looked}.${advice}`
 }

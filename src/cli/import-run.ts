@@ -143,7 +143,7 @@ async function report(
   if (ignored.length > 0) out.note(`Columns that nothing was taken from: ${ignored.join(', ')}.`)
   if (interrupted) out.note('Interrupted. The same import again goes on.')
   if (problem) throw problem
-  return EXIT.ok
+  return sums.refuse.sessions > 0 ? EXIT.partial : EXIT.ok
 }
 
 async function print(
@@ -167,6 +167,12 @@ async function print(
   if (sums.same.sessions > 0) out.line(`${plural(sums.same.sessions, 'session')} held already, the same.`)
   if (sums.keep.sessions > 0)
     out.line(`${plural(sums.keep.sessions, 'session')} kept as held, which differ; --force replaces them.`)
+  const duplicates = series.reduce((sum, one) => sum + one.duplicates, 0)
+  if (duplicates > 0) {
+    const what =
+      duplicates === 1 ? 'A row came twice' : `${formatNumber(duplicates)} rows came more than once`
+    out.line(`${what}: of each key the last was taken.`)
+  }
   if (refused > 0) out.line(`${plural(refused, 'row')} broke a rule; see tapelake quarantine list.`)
 }
 

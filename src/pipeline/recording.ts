@@ -55,8 +55,11 @@ export class Recording {
     const { totalRefused: refused, duplicates } = this.#intake
     const timing = commitMs === undefined ? {} : { commitMs }
     const { merged, quarantined, restated } = await this.#late.settle()
+    // Asked for anew, a session that was complete brought rows that it lacked: they came late as well.
+    const added = receipt.restated.reduce((sum, one) => sum + one.added, 0)
     return {
-      ...{ rows: this.#rowsHeld(receipt), refused, duplicates, late: { merged, quarantined } },
+      ...{ rows: this.#rowsHeld(receipt), refused, duplicates },
+      late: { merged: merged + added, quarantined },
       restated: [...receipt.restated, ...restated],
       ...timing,
     }

@@ -23,9 +23,11 @@ export async function contractGaps(
     const universe = await loadContracts(root, series.ticker, date)
     const settled = await readProgress(root, series, date)
     const held = content.sessions.get(date)?.contracts ?? new Map<string, number>()
-    const add = (contract: string, reason: Gap['reason'], detail: string): void => {
+    /** @param rows that lack, where that is known: as `minutes` */
+    const add = (contract: string, reason: Gap['reason'], detail: string, rows?: number): void => {
       const at = { dataset: series.dataset.name, ticker: series.ticker, session: date, contract }
-      gaps.push({ ...at, ...wholeSpan(session), reason, kind: 'rows', detail })
+      const size = rows === undefined ? {} : { minutes: rows }
+      gaps.push({ ...at, ...wholeSpan(session), ...size, reason, kind: 'rows', detail })
     }
     for (const { contract } of universe.contracts) {
       const rows = settled?.get(contract)?.rows
@@ -34,7 +36,7 @@ export async function contractGaps(
         const { state, reason = 'not recorded' } = ledger.cells[date] ?? {}
         add(contract, (state && STATE_REASONS[state]) ?? 'missing', reason)
       } else if (rows !== undefined && found < rows)
-        add(contract, 'suspected', `${rows} bars were recorded, the file has ${found}`)
+        add(contract, 'suspected', `${rows} bars were recorded, the file has ${found}`, rows - found)
     }
   }
   return gaps

@@ -50,6 +50,7 @@ class SeriesScan {
   readonly #options: GapScanOptions
   readonly #evidence: GapEvidence
   readonly #gaps: Gap[] = []
+  readonly #lostOfContracts = new Map<string, number>()
 
   constructor(view: SeriesView, content: HeldContent, options: GapScanOptions) {
     this.#view = view
@@ -61,17 +62,30 @@ class SeriesScan {
   async run(range: { from: string; to: string }): Promise<SeriesGaps> {
     const { dataset, ticker } = this.#view.series
     const sessions = calendarOf(dataset.calendar).between(range.from, range.to)
+    const isOptions = seriesKeyOf(dataset) === 'underlying' && dataset.eventKind === 'instant'
+    const contracts = isOptions
+      ? await contractGaps(this.#view, this.#content, sessions, this.#options.root)
+      : []
+    for (const { session, reason, minutes } of contracts) {
+      if (reason === 'suspected') this.#lostOfContracts.set(session, this.#lostOf(session) + minutes)
+    }
     let rows = 0
     for (const session of sessions) {
       rows += this.#content.sessions.get(session.date)?.rows ?? 0
       await this.#judge(session)
     }
     for (const stray of this.#content.strays) this.#stray(stray, range)
-    if (seriesKeyOf(dataset) === 'underlying' && dataset.eventKind === 'instant') {
-      this.#gaps.push(...(await contractGaps(this.#view, this.#content, sessions, this.#options.root)))
-    }
+    const whole = new Set(this.#gaps.filter(({ kind }) => kind === 'session').map(({ session }) => session))
+    this.#gaps.push(
+      ...contracts.filter(({ session, reason }) => reason !== 'suspected' || !whole.has(session)),
+    )
     const gaps = this.#gaps.sort((a, b) => a.fromMs - b.fromMs || a.toMs - b.toMs)
     return { dataset: dataset.name, ticker, ...range, sessions: sessions.length, rows, gaps }
+  }
+
+  /** Rows of a session that single contracts lack, as far as that is told of each. */
+  #lostOf(date: string): number {
+    return this.#lostOfContracts.get(date) ?? 0
   }
 
   async #judge(session: TradingSession): Promise<void> {
@@ -126,7 +140,7 @@ class SeriesScan {
 
   /** A session that is held: what the ledger says of its rows against the rows. */
   async #compare(session: TradingSession, cell: Cell, held: HeldSession): Promise<void> {
-    let explained = 0
+    let explained = this.#lostOf(session.date)
     const { presence } = held
     if (presence) {
       for (const { run, reason, detail, confirmed } of judgeAbsence(
@@ -149,8 +163,11 @@ class SeriesScan {
     const shares = this.#evidence.lackingVolume(session.date, cell, held)
     const told = this.#gaps.some((gap) => gap.session === session.date && gap.reason !== 'no_trade')
     if (shares === 0 || told || held.presence!.absent().length === 0 || cell.confirmed !== undefined) return
-    const detail = `the daily bar counts ${Math.round(shares)} shares more than the minutes`
-    const minutes = held.presence!.absent().length
+    const absent = held.presence!.absent().length
+    const bars = held.presence!.buckets.count - absent
+    // As many as bars of the usual size would hold them.
+    const minutes = Math.min(absent, Math.max(1, Math.round((shares * bars) / held.regularVolume)))
+    const detail = `the daily bar counts ${Math.round(shares)} shares more than the minutes: about ${minutes} bars`
     this.#add(session, { ...wholeSpan(session), minutes, reason: 'suspected', kind: 'rows', detail })
   }
 
