@@ -104,7 +104,7 @@ interface Night {
 }
 
 async function report(context: RunContext, { tickers, steps, startedAt }: Night): Promise<ExitCode> {
-  const { out, flags, runId, signals, redactor } = context
+  const { out, flags, runId, signals, redactor, logger } = context
   const exitCode = signals.exitCode ?? exitCodeOfNight(steps)
   const states = steps.map(({ state }) => state)
   const bad = states.filter((state) => state !== 'ok' && state !== 'skipped').length
@@ -113,6 +113,10 @@ async function report(context: RunContext, { tickers, steps, startedAt }: Night)
     ...{ exitCode, startedAt, endedAt: new Date().toISOString(), tickers },
     steps: steps.map(({ fields, ...step }) => ({ ...step, ...fields })),
   }) as object
+  for (const { name, state, detail } of steps) {
+    // Also with --quiet, and where stdout goes nowhere: cron sends what is said here.
+    if (state !== 'ok' && state !== 'skipped') logger.error(`nightly: ${name}: ${state}: ${detail}`)
+  }
   if (flags.json) out.json('tapelake.nightly', 1, document)
   else
     out.line(

@@ -128,6 +128,7 @@ function addCounters({ counter }: Parts, { counters, gauges, sessionStates }: Me
   one('fetched_bytes', 'Bytes of answers, after decompression.', () => counters.bytesFetched)
   one('quarantined', 'Rows refused and put into quarantine.', () => counters.quarantined)
   one('error_bursts', 'Bursts of errors of one category.', () => gauges().errorBursts)
+  one('stream_reconnects', 'Connections made again after they were lost.', () => gauges().reconnects ?? 0)
   one('duplicates', 'Rows dropped because they had come before.', () => counters.duplicates)
   one(
     'budget_wait_seconds',
@@ -161,7 +162,6 @@ function addGauges({ gauge }: Parts, { gauges }: MetricsOptions): void {
   one('run_exit_code', 'Exit code of the run; absent while it goes on.', ({ exitCode }) => exitCode)
   one('queue_depth', 'Frames received that wait to be read.', ({ queueDepth }) => queueDepth)
   one('stream_lag_seconds', 'From the newest event to its receipt.', (now) => seconds(now.streamLagMs))
-  one('stream_reconnects', 'Connections made again since the start.', ({ reconnects }) => reconnects)
   one('budget_remaining_calls', 'Calls left in the present window.', (now) => now.budgetRemaining)
   one('budget_limit_calls', 'Calls that the window allows.', ({ budgetLimit }) => budgetLimit)
   one('last_success_timestamp_seconds', 'When a run of this command last ended well.', (now) =>
@@ -180,6 +180,10 @@ function addGauges({ gauge }: Parts, { gauges }: MetricsOptions): void {
     'tapelake_breaker_state',
     'Circuit breaker of an endpoint: 0 closed, 1 half open, 2 open.',
     ['endpoint'],
-    () => labelled('endpoint', gauges().breakers),
+    () => {
+      const { successRatios, breakers } = gauges()
+      const closed = Object.fromEntries(Object.keys(successRatios).map((endpoint) => [endpoint, 0]))
+      return labelled('endpoint', { ...closed, ...breakers })
+    },
   )
 }

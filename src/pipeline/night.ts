@@ -78,7 +78,11 @@ async function runStep({ name, skip, run }: NightStep, signal: AbortSignal): Pro
  * (partly done). A refused key, a spent budget and an interruption are told as such.
  */
 export function exitCodeOfNight(reports: readonly StepReport[]): ExitCode {
-  const codes = reports.filter(({ state }) => state !== 'skipped').map(({ exitCode }) => exitCode)
+  const isKeyRefused = reports.some(({ exitCode, error }) => exitCode === EXIT.auth && error !== undefined)
+  const codes = reports
+    .filter(({ state }) => state !== 'skipped')
+    // What the plan does not cover is left out: no reason to look at the key.
+    .map(({ exitCode }) => (exitCode === EXIT.auth && !isKeyRefused ? EXIT.partial : exitCode))
   const bad = codes.filter((code) => code !== EXIT.ok)
   if (bad.length === 0) return EXIT.ok
   if (bad.includes(EXIT.sigint)) return EXIT.sigint

@@ -47,6 +47,7 @@ describe('a night', () => {
     ['one failed', [step('a', 0), step('b', 1)], 3],
     ['all failed', [step('a', 1), step('b', 1)], 1],
     ['the key is refused', [throwing('a', new AuthenticationError('no')), step('b', 4), step('c', 0)], 4],
+    ['the plan covers nothing of it', [step('a', 0), step('b', 4), step('c', 0)], 3],
     ['one ticker is refused', [step('a', 3), step('b', 4), step('c', 0)], 3],
     ['the budget is spent', [step('a', 7), step('b', 3)], 7],
   ])('has the exit code that a script needs where %s', async (_what, steps, expected) => {
