@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { SETTINGS_NAME } from '../core/config/key-names.ts'
 import { liveSettingsOf, settingsForWorkers } from '../core/config/reload.ts'
-import { AuthenticationError, EXIT, type ExitCode } from '../core/errors.ts'
+import { AuthenticationError, EXIT, UsageError, type ExitCode } from '../core/errors.ts'
 import { together } from '../core/together.ts'
 import { checkDataDir } from '../lake/data-dir.ts'
 import { registerProcess } from '../lake/process-registry.ts'
@@ -62,6 +62,8 @@ export function withUniverse<Flags extends BackfillAllFlags>(
   flags: Flags,
 ): Flags & BackfillFlags {
   const names = universeOf(flags.tickers ?? config.settings.sources.polygon.equities, terminal.cwd)
+  const strange = typeof flags.priority === 'object' && flags.priority.find((one) => !names.includes(one))
+  if (strange) throw new UsageError(`--priority names ${strange}, which is not among the tickers of this run`)
   const datasets = flags.dataset?.map(datasetNamed) ?? []
   const ticker = datasets.length === 0 || !datasets.every(isOptionHistory) ? { ticker: names } : {}
   const underlying = datasets.some(isOptionHistory) ? { underlying: names } : {}

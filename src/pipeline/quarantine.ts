@@ -178,10 +178,7 @@ function faultOf(
       columnOf(dataset, name)?.type === 'int64' && value !== null && !Number.isSafeInteger(value),
   )
   if (inexact) return `the lake cannot hold ${inexact[0]} exactly`
-  const missing = dataset.columns.find(
-    ({ name, type, nullable }) =>
-      row[name] === null && (dataset.key.includes(name) || (type === 'string' && !nullable)),
-  )
+  const missing = dataset.columns.find(({ name, nullable }) => row[name] === null && !nullable)
   return missing && `${missing.name} is missing`
 }
 

@@ -149,6 +149,8 @@ describe('backfill-all', () => {
     expect([noKey.code, noKey.stderr]).toEqual([4, expect.stringContaining('POLYGON_API_KEY')])
     const bad = await runHere(['backfill-all', '--tickers', 'SPY', '--priority', '..'], { env: place.env })
     expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('newest, oldest, ticker')])
+    const other = await runHere(['backfill-all', '--tickers', 'SPY', '--priority', 'QQQ'], { env: place.env })
+    expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('--priority names QQQ')])
     const plan = await runHere(['backfill-all', '--tickers', 'SPY,QQQ', '--days', '5', '--plan'], {
       env: place.env,
     })
