@@ -53,6 +53,12 @@ export interface LostSession {
 /** Reason of a cell whose rows were given up. */
 export const LOST = 'the segment was damaged on the disk; to be recorded again'
 
+/**
+ * Reason of a cell that a run means to record and has not come to yet. Whoever goes on after a stop learns from it how
+ * far the run was to go; any other verdict stands above it.
+ */
+export const WANTED = 'not recorded yet: the run that was to record it ended before'
+
 export const NO_ROWS: ReceivedRows = { staged: [], sessions: new Set(), lost: [] }
 
 /** What a sink needs from the writer of its series. */

@@ -8,6 +8,7 @@ import { recoverSeries } from './recovery.ts'
 import {
   LOST,
   NO_ROWS,
+  WANTED,
   type CellVerdict,
   type CommitReceipt,
   type LostSession,
@@ -222,6 +223,7 @@ export class SeriesWriter implements SinkHost {
     const { runId: run } = this.options
     for (const [date, verdict] of settlement) {
       const held = this.#ledger.cells[date]
+      if (held && verdict.reason === WANTED) continue
       const found = content.get(date) ?? (sessions.has(date) ? held : undefined)
       cells.set(date, unlessSame(held, settleCell(held, verdict, found, run)))
     }

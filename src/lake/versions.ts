@@ -4,7 +4,7 @@ import { sha256File } from './durable.ts'
 import { diffPath, keptPath, partitionOf, TEMPORARY_SUFFIX } from './layout.ts'
 import type { Cell, Segment, Version } from './ledger.ts'
 import { rowsOfSessions, stageDiff, type DiffCounts } from './row-diff.ts'
-import type { Restatement, SinkHost } from './series-contract.ts'
+import { WANTED, type Restatement, type SinkHost } from './series-contract.ts'
 import type { StagedSegment } from './stage-segment.ts'
 
 /** What gives way with a commit. */
@@ -18,7 +18,7 @@ export interface Superseded {
 
 /**
  * Finds out which cells of the ledger give way to `cells`, and writes what changes in their rows to a diff under a
- * temporary name. A cell that was still being recorded (`pending`) is no version: it was never said to be whole.
+ * temporary name. A cell that was still being recorded (`pending`, or wanted) is no version: it was never said to be whole.
  *
  * @param cells the cells as they will be, by session
  */
@@ -31,7 +31,8 @@ export async function supersede(
   const versions = new Map<string, Version>()
   for (const [date, cell] of cells) {
     const held = ledger.cells[date]
-    if (held && held !== cell && held.state !== 'pending') versions.set(date, versionOf(date, held, cell.at))
+    if (held && held !== cell && held.state !== 'pending' && held.reason !== WANTED)
+      versions.set(date, versionOf(date, held, cell.at))
   }
   const diffs: string[] = []
   const discard = async (): Promise<void> => {

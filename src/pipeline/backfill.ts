@@ -5,12 +5,14 @@ import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
 import type { SeriesId } from '../lake/layout.ts'
+import { calendarOf } from '../market/calendar/index.ts'
 import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
 import { dueSessions, noteRechecked } from './recheck.ts'
 import { recordItem } from './record-item.ts'
+import { settledBy } from './settled.ts'
 import { SilenceJudge, type SilenceMemory } from './silence.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
 
@@ -142,6 +144,15 @@ export async function backfillSeries(
   }
 }
 
+const wantedOf = ({ items }: SeriesPlan): readonly string[] => items.flatMap(({ sessions }) => sessions)
+
+/** Of the larger run that this is a part of: it records what lies between, now or later. */
+const finishedIn = ({ from, to }: SessionRange, { series }: SeriesPlan, nowMs: number): readonly string[] =>
+  calendarOf(series.dataset.calendar)
+    .between(from, to)
+    .filter(({ extendedCloseMs }) => extendedCloseMs <= settledBy(nowMs))
+    .map(({ date }) => date)
+
 class SeriesRun {
   /** Sessions whose requests were answered. */
   readonly answered: string[] = []
@@ -151,6 +162,7 @@ class SeriesRun {
   /** Last session of the whole run. */
   readonly #newest: string
   readonly #judge: SilenceJudge
+  readonly #wanted: readonly string[]
   #rows = 0
   #refused = 0
   #duplicates = 0
@@ -167,6 +179,7 @@ class SeriesRun {
     this.#options = options
     const { range, memory } = options.partOf ?? { range: plan.range, memory: {} }
     this.#newest = range.to
+    this.#wanted = options.partOf && !options.only ? finishedIn(range, plan, options.nowMs) : wantedOf(plan)
     this.#judge = new SilenceJudge({ ...options, series: plan.series, range, memory })
   }
 
@@ -203,6 +216,7 @@ class SeriesRun {
         judge: this.#judge,
         newest: this.#newest,
         today: newYorkDate(this.#options.nowMs),
+        wanted: this.#wanted,
         signal: this.#options.immediate,
       })
       this.#count(result)

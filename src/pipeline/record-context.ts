@@ -1,5 +1,5 @@
 import type { LateOptions } from '../lake/late-rows.ts'
-import type { CellVerdict } from '../lake/series-contract.ts'
+import { WANTED, type CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
 import type { HistorySource } from '../sources/history.ts'
@@ -15,6 +15,8 @@ export interface RecordContext {
   /** Today's date in New York. */
   readonly today: string
   readonly signal: AbortSignal
+  /** Every session that the run is to record of the series, this item's or not. */
+  readonly wanted?: readonly string[]
   /** What to do with rows of held sessions that come along and that the lake lacks; default: they pass by. */
   readonly late?: LateOptions
 }
@@ -23,6 +25,15 @@ export const NOT_ENTITLED: CellVerdict = {
   state: 'not_entitled',
   reason: "the plan's history does not reach back to this session",
 }
+
+/**
+ * A verdict on each session that the run is still to come to and that the ledger does not know: with the first commit
+ * of a run the ledger tells all that it is meant to hold, so that a run that is stopped leaves holes, not silence.
+ */
+export const stillWanted = ({ wanted = [], writer }: RecordContext): readonly [string, CellVerdict][] =>
+  wanted
+    .filter((date) => writer.ledger.cells[date] === undefined)
+    .map((date) => [date, { state: 'missing', reason: WANTED }])
 
 /**
  * Makes sure that what the source says may enter the lake; verdicts count like rows.

@@ -1,6 +1,6 @@
 import { EntitlementError, isRequestFailure, messageOf } from '../core/errors.ts'
 import type { CellVerdict } from '../lake/series-contract.ts'
-import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
+import { claimLake, NOT_ENTITLED, stillWanted, type RecordContext } from './record-context.ts'
 import { Recording } from './recording.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
 
@@ -33,7 +33,9 @@ async function settleAll(
   verdict: CellVerdict,
 ): Promise<ItemResult> {
   await claimLake(context)
-  await context.writer.settle(new Map(sessions.map((date) => [date, verdict])))
+  await context.writer.settle(
+    new Map([...stillWanted(context), ...sessions.map((date) => [date, verdict] as const)]),
+  )
   return { rows: 0, refused: 0, duplicates: 0, restated: [] }
 }
 

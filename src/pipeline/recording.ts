@@ -9,7 +9,7 @@ import { Intake } from './intake.ts'
 import { assertTickerKnown } from './known-ticker.ts'
 import { LateWatch } from './late-watch.ts'
 import type { SessionRange } from './range.ts'
-import { claimLake, NOT_ENTITLED, type RecordContext } from './record-context.ts'
+import { claimLake, NOT_ENTITLED, stillWanted, type RecordContext } from './record-context.ts'
 import { pour, run } from './run.ts'
 import { urgencyOf } from './urgency.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
@@ -183,7 +183,7 @@ export class Recording {
   }
 
   async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {
-    const verdicts = new Map<string, CellVerdict>()
+    const verdicts = new Map<string, CellVerdict>(stillWanted(this.#context))
     for (const date of this.#item.sessions) {
       const refused = this.#intake.refused(date)
       const duplicates = this.#intake.duplicatesOf(date)

@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import type { CellState } from '../lake/ledger.ts'
-import type { Restatement } from '../lake/series-contract.ts'
+import { WANTED, type Restatement } from '../lake/series-contract.ts'
 import { HOLE_STATES, type Hole } from '../lake/status.ts'
 import type { ContractCounts, SeriesOutcome } from './backfill.ts'
 
@@ -73,7 +73,8 @@ function sessionsOf(outcome: SeriesOutcome): SessionSummary[] {
     const base = { dataset: series.dataset.name, ticker: series.ticker, date }
     const counts = contracts?.get(date)
     const more = counts ? { contracts: counts } : {}
-    if (cell) return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows, ...more }
+    if (cell && cell.reason !== WANTED)
+      return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows, ...more }
     if (pending.has(date)) {
       return { ...base, state: 'pending', reason: 'the session has not ended yet', rows: 0 }
     }

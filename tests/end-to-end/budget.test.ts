@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { BudgetView } from '../../src/pipeline/budget.ts'
 import { freshFolder } from '../support/cli.ts'
 import { Market } from './stream-world.ts'
-import { Place, simulate } from './world.ts'
+import { Place, simulate, type BackfillDocument } from './world.ts'
 
 const LIMIT = 15
 const WINDOW_SECONDS = 2
@@ -72,6 +72,37 @@ test('a Retry-After that one process was given holds for the others, wherever th
   expect(run.code).toBe(0)
   expect(simulator.stats().calls).toBeGreaterThan(calls)
   expect(performance.now() - started).toBeGreaterThan(view.pause!.seconds * 1000 - 1500)
+})
+
+test('a first run without dates that the budget ends leaves holes, and the same command goes on', async () => {
+  const simulator = await simulate()
+  const perDay = { TAPELAKE__SOURCES__POLYGON__CALLS_PER_DAY: '1' }
+  const place = new Place(simulator.url, {
+    TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '150',
+    TAPELAKE__BACKFILL__CONCURRENCY: '1',
+  })
+  for (const command of ['backfill --ticker SPY', 'backfill-all --tickers QQQ --workers 1']) {
+    const ticker = command.includes('SPY') ? 'SPY' : 'QQQ'
+    const first = await place.run(`${command} --json`, {
+      env: { ...perDay, TAPELAKE_RUNTIME_DIR: freshFolder() },
+    })
+    expect(first.code).toBe(7)
+    const { states } = JSON.parse(first.stdout) as BackfillDocument
+    expect(states['complete']! + states['missing']!).toBe(150)
+    expect(states['missing']).toBeGreaterThan(0)
+    const { stdout } = await place.run(`status --ticker ${ticker}`)
+    expect(stdout).toMatch(/not recorded yet/)
+    expect(await place.run(`gaps --ticker ${ticker}`)).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/ missing +not recorded yet/) as string,
+    })
+    const second = await place.run(`${command} --json`)
+    expect([second.code, (JSON.parse(second.stdout) as BackfillDocument).states]).toEqual([
+      0,
+      { complete: 150 },
+    ])
+    expect(await place.run(`gaps --ticker ${ticker}`)).toMatchObject({ code: 0 })
+  }
 })
 
 test('the end of the day’s budget is exit 7, says when it renews, and the run goes on from there', async () => {

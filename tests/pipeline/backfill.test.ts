@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { AuthenticationError, InterruptedError, LockedError } from '../../src/core/errors.ts'
+import { WANTED } from '../../src/lake/series-contract.ts'
 import { calendarOf } from '../../src/market/calendar/index.ts'
 import { envelope, minuteBars, REFUSALS, type BarRequest, type WireBar } from '../support/bar-vendor.ts'
 import { freshFolder } from '../support/cli.ts'
@@ -67,7 +68,7 @@ describe('a vendor in trouble', () => {
     const server = await vendor({ instead: () => ({ status: 400, body: {} }) })
     const run = await recordFrom(server, YEAR)
     expect(server.requests).toHaveLength(3)
-    expect(run.outcome.ledger.cells['2024-06-03']).toBeUndefined()
+    expect(run.outcome.ledger.cells['2024-06-03']).toMatchObject({ state: 'missing', reason: WANTED })
     expect(run.sessions[0]).toMatchObject({
       state: 'missing',
       reason: 'not asked for: 3 requests in a row failed (validation)',

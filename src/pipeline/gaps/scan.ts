@@ -6,7 +6,7 @@ import {
 } from '../../lake/held-sessions.ts'
 import { partitionOf } from '../../lake/layout.ts'
 import type { Cell } from '../../lake/ledger.ts'
-import { LOST } from '../../lake/series-contract.ts'
+import { LOST, WANTED } from '../../lake/series-contract.ts'
 import type { SeriesView } from '../../lake/series-store.ts'
 import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
@@ -129,7 +129,7 @@ class SeriesScan {
   #hole(session: TradingSession, { state, reason, confirmed }: Cell): void {
     const pending = state === 'pending' && this.#isFinished(session)
     const known = pending ? 'missing' : (STATE_REASONS[state] ?? 'missing')
-    const why = reason === LOST ? 'suspected' : known // nobody asked the vendor
+    const why = reason === LOST ? 'suspected' : reason === WANTED ? 'missing' : known // nobody asked the vendor
     this.#whole(session, why, reason, confirmed === ALL)
   }
 

@@ -1,7 +1,7 @@
 import type { Settings } from '../../core/config/index.ts'
 import type { PipelineError } from '../../core/errors.ts'
 import { openLake } from '../../lake/index.ts'
-import type { Restatement } from '../../lake/series-contract.ts'
+import { LOST, type Restatement } from '../../lake/series-contract.ts'
 import {
   FAILURES_IN_A_ROW,
   INTERRUPTED,
@@ -80,6 +80,8 @@ interface Tally {
   memory: SilenceMemory
   readonly restated: Restatement[]
   readonly contracts: Map<string, ContractCounts>
+  readonly late: { merged: number; quarantined: number }
+  readonly lost: Set<string>
 }
 
 /**
@@ -111,6 +113,7 @@ export async function backfillAll(options: BackfillAllOptions): Promise<Backfill
 const newTally = (): Tally => ({
   ...{ rows: 0, refused: 0, duplicates: 0, failures: 0, failuresInARow: 0, calls: 0 },
   ...{ stopped: undefined, memory: {}, restated: [], contracts: new Map() },
+  ...{ late: { merged: 0, quarantined: 0 }, lost: new Set() },
 })
 
 const indexOf = (plans: readonly SeriesPlan[], { series }: WorkUnit): number =>
@@ -156,8 +159,11 @@ function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readon
 
 function count(
   tally: Tally,
-  { rows, refused, duplicates, failures, restated, memory, contracts, stopped }: UnitResult,
+  { rows, refused, duplicates, failures, restated, memory, contracts, stopped, late, lost = [] }: UnitResult,
 ): void {
+  tally.late.merged += late?.merged ?? 0
+  tally.late.quarantined += late?.quarantined ?? 0
+  for (const date of lost) tally.lost.add(date)
   tally.rows += rows
   tally.refused += refused
   tally.duplicates += duplicates
@@ -179,12 +185,13 @@ async function outcomesOf(
   try {
     const outcomes: SeriesOutcome[] = []
     for (const [i, plan] of plans.entries()) {
-      const { rows, refused, duplicates, failures, restated, contracts, stopped } = tallies[i]!
+      const { rows, refused, duplicates, failures, restated, contracts, stopped, late, lost } = tallies[i]!
+      const { ledger } = await lake.view(plan.series)
       const why = queue.droppedReason(i) ?? stopped ?? ended
       const mine = queue.setAside.filter(({ unit }) => indexOf(plans, unit) === i)
       outcomes.push({
-        ...{ series: plan.series, plan, rows, refused, duplicates, restated },
-        ledger: (await lake.view(plan.series)).ledger,
+        ...{ series: plan.series, plan, rows, refused, duplicates, restated, ledger, late },
+        lost: [...lost].filter((date) => ledger.cells[date]?.reason === LOST),
         failures: failures + mine.length,
         reasons: reasonsOf(mine),
         ...(contracts.size > 0 ? { contracts } : {}),

@@ -55,6 +55,8 @@ export interface UnitResult {
   readonly duplicates: number
   readonly failures: number
   readonly restated: SeriesOutcome['restated']
+  readonly late?: SeriesOutcome['late']
+  readonly lost?: SeriesOutcome['lost']
   /** Why sessions were left unasked, where some were. */
   readonly stopped?: string
   readonly fatal?: WireError

@@ -145,8 +145,11 @@ function reporting(port: WorkerPort, hooks: BackfillHooks = {}): BackfillHooks {
 
 function resultOf(outcome: SeriesOutcome): UnitResult {
   const { rows, refused, duplicates, failures, restated, stopped, fatal, memory = {}, contracts } = outcome
+  const { late, lost = [] } = outcome
   return {
     ...{ rows, refused, duplicates, failures, restated, memory },
+    ...(late === undefined ? {} : { late }),
+    ...(lost.length === 0 ? {} : { lost }),
     ...(stopped === undefined ? {} : { stopped }),
     ...(fatal === undefined ? {} : { fatal: toWire(fatal) }),
     ...(contracts === undefined ? {} : { contracts: [...contracts] }),
