@@ -5,14 +5,12 @@ import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
 import type { SegmentSettings } from '../lake/stage-segment.ts'
 import type { SeriesId } from '../lake/layout.ts'
-import { calendarOf } from '../market/calendar/index.ts'
 import { newYorkDate } from '../market/time.ts'
 import type { HistorySource } from '../sources/history.ts'
 import { planSeries, type SeriesPlan } from './plan.ts'
 import type { SessionRange } from './range.ts'
 import { dueSessions, noteRechecked } from './recheck.ts'
 import { recordItem } from './record-item.ts'
-import { settledBy } from './settled.ts'
 import { SilenceJudge, type SilenceMemory } from './silence.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
 
@@ -38,7 +36,12 @@ export interface BackfillOptions extends SegmentSettings {
   readonly immediate: AbortSignal
   readonly hooks?: BackfillHooks
   /** Where this is part of a larger run: all sessions of that one, and what was found out about the series before. */
-  readonly partOf?: { readonly range: SessionRange; readonly memory: SilenceMemory }
+  readonly partOf?: {
+    readonly range: SessionRange
+    readonly memory: SilenceMemory
+    /** Every session that it is to record of the series. */
+    readonly wanted: readonly string[]
+  }
 }
 
 /** What a watcher may want to know; all are called as things happen. */
@@ -144,14 +147,9 @@ export async function backfillSeries(
   }
 }
 
-const wantedOf = ({ items }: SeriesPlan): readonly string[] => items.flatMap(({ sessions }) => sessions)
-
-/** Of the larger run that this is a part of: it records what lies between, now or later. */
-const finishedIn = ({ from, to }: SessionRange, { series }: SeriesPlan, nowMs: number): readonly string[] =>
-  calendarOf(series.dataset.calendar)
-    .between(from, to)
-    .filter(({ extendedCloseMs }) => extendedCloseMs <= settledBy(nowMs))
-    .map(({ date }) => date)
+/** Every session that a plan asks for. */
+export const wantedOf = ({ items }: SeriesPlan): readonly string[] =>
+  items.flatMap(({ sessions }) => sessions)
 
 class SeriesRun {
   /** Sessions whose requests were answered. */
@@ -179,7 +177,7 @@ class SeriesRun {
     this.#options = options
     const { range, memory } = options.partOf ?? { range: plan.range, memory: {} }
     this.#newest = range.to
-    this.#wanted = options.partOf && !options.only ? finishedIn(range, plan, options.nowMs) : wantedOf(plan)
+    this.#wanted = options.partOf?.wanted ?? wantedOf(plan)
     this.#judge = new SilenceJudge({ ...options, series: plan.series, range, memory })
   }
 

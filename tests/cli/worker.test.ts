@@ -44,7 +44,16 @@ function pipe(unit: ToWorker) {
 
 const day = { from: '2025-06-10', to: '2025-06-10' }
 const UNIT: ToWorker = {
-  ...{ kind: 'unit', id: 1, dataset: 'equity_bars_1m', ticker: 'SPY', range: day, whole: day, memory: {} },
+  ...{
+    kind: 'unit',
+    id: 1,
+    dataset: 'equity_bars_1m',
+    ticker: 'SPY',
+    range: day,
+    whole: day,
+    memory: {},
+    wanted: [],
+  },
   ...{ nowMs: Date.parse('2025-06-11T02:00:00Z'), force: false, lockWaitMs: 0 },
 }
 

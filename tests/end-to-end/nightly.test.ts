@@ -6,8 +6,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { dataPaths } from '../../src/lake/layout.ts'
 import { takeLock } from '../../src/lake/lock.ts'
 import { minuteBars, type WireBar } from '../support/bar-vendor.ts'
-import { freshFolder, runHere } from '../support/cli.ts'
-import { Place, vendor } from './world.ts'
+import { freshFolder, runCliJson, runHere } from '../support/cli.ts'
+import { Place, simulate, vendor } from './world.ts'
 
 interface NightDocument {
   readonly schema: { readonly name: string }
@@ -50,6 +50,25 @@ async function webhook() {
 }
 
 describe('nightly', () => {
+  test('goes on where the night before was ended by the budget', async () => {
+    const place = new Place((await simulate()).url, {
+      TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '150',
+      TAPELAKE__NIGHTLY__RECHECK_SESSIONS: '2',
+    })
+    const words = ['nightly', '--tickers', 'SPY', '--workers', '1', '--data-dir', place.dataDir]
+    const env = { ...place.env, TAPELAKE_RUNTIME_DIR: freshFolder() }
+    const first = await runCliJson(words, {
+      env: { ...env, TAPELAKE__SOURCES__POLYGON__CALLS_PER_DAY: '1' },
+      here: true,
+    })
+    expect(first.code).toBe(7)
+    expect(await place.run('gaps')).toMatchObject({ code: 3 })
+    const second = await runCliJson(words, { env: place.env, here: true })
+    expect(second.code).toBe(0)
+    const { document } = await runCliJson(['status', '--data-dir', place.dataDir], { here: true })
+    expect(document).toMatchObject({ series: [{ cells: { complete: 150, missing: 0 } }] })
+  })
+
   test('records what is missing, finds what the vendor changed, tries refused tickers again', async () => {
     let refused = ''
     let raised = 0

@@ -5,6 +5,7 @@ import { LOST, type Restatement } from '../../lake/series-contract.ts'
 import {
   FAILURES_IN_A_ROW,
   INTERRUPTED,
+  wantedOf,
   type BackfillHooks,
   type ContractCounts,
   type SeriesOutcome,
@@ -13,7 +14,7 @@ import type { SeriesPlan } from '../plan.ts'
 import type { SilenceMemory } from '../silence.ts'
 import type { SourceEvents } from '../../sources/polygon/options.ts'
 import type { WorkItem } from '../work-item.ts'
-import { replayEvent, type UnitResult } from './messages.ts'
+import { replayEvent, type UnitMessage, type UnitResult } from './messages.ts'
 import { runPool, type PoolHooks, type PoolOptions, type WorkerHandle } from './pool.ts'
 import { WorkQueue, type Priority, type SetAside, type WorkUnit } from './work-queue.ts'
 
@@ -119,15 +120,19 @@ const newTally = (): Tally => ({
 const indexOf = (plans: readonly SeriesPlan[], { series }: WorkUnit): number =>
   plans.findIndex((plan) => plan.series.ticker === series.ticker && plan.series.dataset === series.dataset)
 
-const describe = (
-  { id, series, range, whole, sessions }: WorkUnit,
-  { nowMs, force, exact, lockWaitMs }: BackfillAllOptions,
+function describe(
+  unit: WorkUnit,
+  { plans, nowMs, force, exact, lockWaitMs }: BackfillAllOptions,
   memory: SilenceMemory,
-) => ({
-  ...{ kind: 'unit' as const, id, dataset: series.dataset.name, ticker: series.ticker },
-  ...{ range, whole, memory, nowMs, force, lockWaitMs },
-  ...(exact && sessions.length > 0 ? { only: sessions } : {}),
-})
+): UnitMessage {
+  const { id, series, range, whole, sessions } = unit
+  return {
+    ...{ kind: 'unit', id, dataset: series.dataset.name, ticker: series.ticker },
+    ...{ range, whole, memory, nowMs, force, lockWaitMs },
+    wanted: wantedOf(plans[indexOf(plans, unit)]!),
+    ...(exact && sessions.length > 0 ? { only: sessions } : {}),
+  }
+}
 
 function tallying(options: BackfillAllOptions, queue: WorkQueue, tallies: readonly Tally[]): PoolHooks {
   const { plans, hooks, sourceEvents, backfillHooks } = options

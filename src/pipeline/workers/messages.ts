@@ -19,6 +19,8 @@ export type ToWorker =
       /** All sessions of the series in this run, and what was found out about them. */
       readonly whole: SessionRange
       readonly memory: SilenceMemory
+      /** Every session that the run is to record of the series. */
+      readonly wanted: readonly string[]
       readonly nowMs: number
       readonly force: boolean
       /** Exactly these sessions, held or not; default: what the ledger says is missing. */
@@ -29,6 +31,9 @@ export type ToWorker =
   | { readonly kind: 'settings'; readonly live: LiveSettings }
   /** End: after the unit in hand, or now. */
   | { readonly kind: 'stop'; readonly now: boolean }
+
+/** Work for a worker. */
+export type UnitMessage = Extract<ToWorker, { kind: 'unit' }>
 
 /** What a worker tells its run. Whatever it says is a sign of life. */
 export type FromWorker =

@@ -7,7 +7,7 @@ import { seriesKeyOf } from '../../market/dataset.ts'
 import { datasetNamed } from '../../market/datasets/index.ts'
 import { backfillSeries, type BackfillHooks, type BackfillOptions, type SeriesOutcome } from '../backfill.ts'
 import { backfillOptions } from '../option-backfill.ts'
-import { toWire, type FromWorker, type ToWorker, type UnitResult } from './messages.ts'
+import { toWire, type FromWorker, type ToWorker, type UnitMessage, type UnitResult } from './messages.ts'
 
 /** The way to the run that started this worker. */
 export interface WorkerPort {
@@ -28,8 +28,6 @@ export interface WorkerOptions {
   >
   readonly entry: RegisteredProcess
 }
-
-type UnitMessage = Extract<ToWorker, { kind: 'unit' }>
 
 /** A sign of life goes out this often, milliseconds. */
 const ALIVE_MS = 1000
@@ -115,7 +113,7 @@ export class WorkerInbox {
 }
 
 async function serve(message: UnitMessage, options: WorkerOptions): Promise<void> {
-  const { id, dataset, ticker, range, whole, memory, nowMs, force, only, lockWaitMs } = message
+  const { id, dataset, ticker, range, whole, memory, wanted, nowMs, force, only, lockWaitMs } = message
   const { port, entry, inbox } = options
   const series: SeriesId = { dataset: datasetNamed(dataset), ticker }
   entry.update({ state: 'recording', ticker, dataset })
@@ -125,7 +123,7 @@ async function serve(message: UnitMessage, options: WorkerOptions): Promise<void
       ...options.backfill,
       ...{ nowMs, force, lockWaitMs, graceful: inbox.graceful, immediate: inbox.immediate },
       hooks: reporting(port, options.backfill.hooks),
-      partOf: { range: whole, memory },
+      partOf: { range: whole, memory, wanted },
       ...(only === undefined ? {} : { only: new Set(only) }),
     })
     port.send({ kind: 'done', id, result: resultOf(outcome) })
