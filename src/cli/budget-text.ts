@@ -14,7 +14,7 @@ export function budgetLines({
   const calls = `${plural(used, 'call')} used in ${window} s`
   const next = nextInSeconds > 0 ? `; the next can start in ${formatDuration(nextInSeconds * 1000)}` : ''
   const lines = [
-    remaining === null
+    remaining === null || limit === 0
       ? `no call limit (sources.polygon.callsPerMinute: 0): ${calls}`
       : `${formatNumber(remaining)} of ${plural(limit, 'call')} left: ${calls}${next}`,
   ]

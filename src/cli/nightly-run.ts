@@ -38,11 +38,18 @@ export async function runNightly(context: RunContext, flags: NightlyFlags): Prom
     dataset: datasets,
   }
   const tickers = whole.ticker ?? whole.underlying ?? []
-  refuseWithoutKey(context, flags)
-  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  const begin = () => telemetry.begin({ command: 'nightly', tickers, metrics: flags })
+  try {
+    refuseWithoutKey(context, flags)
+    await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  } catch (error) {
+    // A night that cannot begin is a bad one, too: `runs`, `health` and the metrics tell of it, if they can.
+    await begin().catch(() => undefined)
+    throw error
+  }
   const lock = await lockOfNight(context)
   try {
-    await telemetry.begin({ command: 'nightly', tickers, metrics: flags })
+    await begin()
     const entry = await registerProcess(config.dataDir, {
       ...{ kind: 'nightly', command: 'nightly', run: runId, state: 'recording' },
     })

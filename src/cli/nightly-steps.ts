@@ -10,6 +10,7 @@ import { optionContracts } from '../market/datasets/options.ts'
 import { underlyingNamed } from '../market/underlyings.ts'
 import { discover } from '../pipeline/discover.ts'
 import type { NightStep, StepDone } from '../pipeline/night.ts'
+import type { SeriesOutcome } from '../pipeline/backfill.ts'
 import type { SeriesPlan } from '../pipeline/plan.ts'
 import { settledBy } from '../pipeline/settled.ts'
 import { snapshotChain } from '../pipeline/snapshot-chain.ts'
@@ -114,7 +115,9 @@ async function record(
 ): Promise<StepDone> {
   const { outcomes, calls, setAside, crashes, problem } = await recordAll(context, flags, plans, true)
   const summary = summarize(outcomes, calls)
+  const refused = outcomes.filter((one) => one.failures > 0)
   if (tellsLeft) context.telemetry.noteLeft(summary.holes)
+  else context.telemetry.noteAlsoLeft(refused.map(leftOf))
   const { rows, restated, holes, states, sessions, failures } = summary
   const code: ExitCode = exitCodeOf(summary)
   const ends = problem !== undefined && !(problem.code === 'USAGE' && code === EXIT.partial)
@@ -123,7 +126,7 @@ async function record(
     `${plural(rows, 'row')}, ${plural(calls, 'call')}`,
     ...(restated.length > 0 ? [`${plural(restated.length, 'session')} restated`] : []),
     ...(open.size > 0 ? [`holes left in ${[...open].slice(0, 5).join(', ')}`] : []),
-    ...(failures > 0 ? [`${plural(failures, 'request')} refused or failed`] : []),
+    ...(failures > 0 ? [`${plural(failures, 'request')} refused or failed (${namesOf(refused)})`] : []),
     ...(problem ? [problem.message] : []),
   ]
   return {
@@ -132,6 +135,16 @@ async function record(
     fields: { ...{ rows, calls, restated, holes, states, sessions, crashes }, setAside: setAside.length },
   }
 }
+
+const namesOf = (outcomes: readonly SeriesOutcome[]): string =>
+  [...new Set(outcomes.map(({ series }) => series.ticker))].slice(0, 5).join(', ')
+
+/** What was asked of a series once more and not answered; what is held stays. */
+const leftOf = ({ series, plan: { sessions } }: SeriesOutcome) => ({
+  ...{ dataset: series.dataset.name, ticker: series.ticker },
+  ...{ from: sessions[0] ?? '', to: sessions.at(-1) ?? '', sessions: sessions.length },
+  ...{ state: 'failed' as const, reason: 'asked for once more, and refused or failed; what is held stays' },
+})
 
 /** Gaps of the newest sessions: what a stream left open, what the vendor did not have at first. */
 async function repairHoles(

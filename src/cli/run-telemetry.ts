@@ -150,6 +150,11 @@ export class RunTelemetry {
     this.#left = left
   }
 
+  /** The same of a further step. */
+  noteAlsoLeft(left: readonly RunLeft[]): void {
+    this.#left = [...this.#left, ...left]
+  }
+
   /** One more step of the run is over. */
   noteStep(step: RunStep): void {
     this.#steps.push(step)

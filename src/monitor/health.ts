@@ -130,7 +130,7 @@ function endOf(run: RunFacts): string {
   const why = error
     ? `: ${error.category}: ${error.message.slice(0, MESSAGE_CHARS)}`
     : leftSessions > 0
-      ? `: ${leftSessions} sessions are left`
+      ? `: ${leftSessions} sessions are left in all`
       : ''
   return `${state === 'partial' ? 'ended in part' : 'failed'}${code} (run ${id})${why}`
 }
