@@ -43,6 +43,8 @@ export function register(program: Command, cli: Cli): void {
 async function query(context: RunContext, flags: QueryFlags, given: string | undefined): Promise<void> {
   const sql = await statement(flags, given)
   const format = formatOf(context, flags)
+  if (flags.asOf !== undefined && Date.parse(flags.asOf) > context.now())
+    context.out.note(`${flags.asOf} lies ahead: this is the lake as it stands now.`)
   const { openLakeReader } = await import('../lake-reader.ts')
   const reader = await openLakeReader(context.config, flags.asOf)
   try {
