@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from 'libsql'
 import { BudgetFile } from './budget-file.ts'
+import { count, get, prepare, put } from './file-tables.ts'
 import {
   CALL_PRIORITIES,
   dayEndMs,
@@ -38,7 +39,6 @@ const GRACE_MS = 1500
 const LOOK_MS = 1000
 /** Calls are kept at least so long, for processes with another window. */
 const KEPT_MS = 60_000
-const KEPT_DAYS = 8
 
 /**
  * The budget of an account on this machine: one small SQLite file that all processes of a user share. A call takes
@@ -271,42 +271,4 @@ interface ShareRow {
   readonly flying: number
   readonly waiting: number
   readonly priority: number
-}
-
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value);
-  CREATE TABLE IF NOT EXISTS slots (id TEXT PRIMARY KEY, client TEXT, priority INTEGER, over REAL);
-  CREATE INDEX IF NOT EXISTS slots_over ON slots (over);
-  CREATE TABLE IF NOT EXISTS turns (id TEXT PRIMARY KEY, client TEXT, priority INTEGER, rank REAL, until REAL);
-  CREATE TABLE IF NOT EXISTS days (day TEXT PRIMARY KEY, calls INTEGER);`
-
-/** Makes the tables; after a start of the machine, what was spent counts as spent now. */
-function prepare(database: Database, clock: MachineClock, { windowMs }: BudgetTerms): void {
-  database.exec(TABLES)
-  const nowMs = clock.monotonicMs()
-  const known = database.prepare('SELECT value FROM meta WHERE name = ?').get('boot') as
-    { value: string } | undefined
-  if (known?.value !== clock.boot) {
-    const pauseMs = Math.max(0, get(database, 'pause_until_wall') - clock.wallMs())
-    put(database, 'pause_until', nowMs + pauseMs)
-    put(database, 'boot', clock.boot)
-    database.prepare('UPDATE slots SET over = ?').run(nowMs)
-    database.exec('DELETE FROM turns')
-  }
-  if (get(database, 'blocked_until') > nowMs + windowMs) put(database, 'blocked_until', nowMs + windowMs)
-  database.prepare('DELETE FROM days WHERE day < ?').run(utcDay(clock.wallMs() - KEPT_DAYS * 86_400_000))
-}
-
-function get(database: Database, name: string): number {
-  const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name) as
-    { value: number } | undefined
-  return row?.value ?? 0
-}
-
-function put(database: Database, name: string, value: number | string): void {
-  database.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(name, value)
-}
-
-function count(database: Database, sql: string, ...values: (number | string)[]): number {
-  return (database.prepare(sql).get(...values) as { n: number }).n
 }
