@@ -40,14 +40,19 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
     await showPlans(context, await planAll(context, whole), whole.source)
     return EXIT.ok
   }
-  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
+  const begin = () =>
+    context.telemetry.begin({
+      command: 'backfill-all',
+      tickers: seriesOf(whole).map(({ ticker }) => ticker),
+      metrics: flags,
+    })
+  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb).catch(async (error: unknown) => {
+    await begin().catch(() => undefined) // so that `runs` and the metrics tell of it, if they can
+    throw error
+  })
   refuseWithoutKey(context, flags)
   await assertLakeTakes(config.dataDir, flags.source, config.settings)
-  await context.telemetry.begin({
-    command: 'backfill-all',
-    tickers: seriesOf(whole).map(({ ticker }) => ticker),
-    metrics: flags,
-  })
+  await begin()
   const plans = await planAll(context, whole)
   const entry = await registerProcess(config.dataDir, {
     ...{ kind: 'run', command: 'backfill-all', run: context.runId, state: 'recording' },

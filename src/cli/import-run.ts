@@ -143,7 +143,8 @@ async function report(
   if (ignored.length > 0) out.note(`Columns that nothing was taken from: ${ignored.join(', ')}.`)
   if (interrupted) out.note('Interrupted. The same import again goes on.')
   if (problem) throw problem
-  return sums.refuse.sessions > 0 ? EXIT.partial : EXIT.ok
+  const isPartial = sums.refuse.sessions > 0 || series.some(({ lost }) => lost.length > 0)
+  return isPartial ? EXIT.partial : EXIT.ok
 }
 
 async function print(

@@ -131,6 +131,7 @@ async function record(
   ]
   return {
     exitCode: ends ? problem.exitCode : code,
+    ...(ends ? { error: problem.code } : {}),
     detail: parts.join('; '),
     fields: { ...{ rows, calls, restated, holes, states, sessions, crashes }, setAside: setAside.length },
   }

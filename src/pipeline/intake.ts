@@ -3,6 +3,7 @@ import type { RefusalSink } from '../core/flow.ts'
 import { quarantinedRows, type QuarantinedRow } from '../lake/quarantine.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
+import { DuplicateCounts } from './duplicate-counts.ts'
 
 /** Counts what came of each session of a work item: rows kept, rows refused. */
 export class Intake {
@@ -13,14 +14,14 @@ export class Intake {
   readonly #sessions: ReadonlySet<string>
   readonly #kept = new Map<string, number>()
   readonly #refused = new Map<string, QuarantinedRow[]>()
-  readonly #duplicates = new Map<string, number>()
-  duplicates = 0
+  readonly duplicates: DuplicateCounts
 
   constructor(dataset: DatasetDefinition, sessions: readonly string[], runId: string) {
     this.#dataset = dataset
     this.#runId = runId
     this.#sessions = new Set(sessions)
     this.#fallback = sessions[0]!
+    this.duplicates = new DuplicateCounts(dataset)
   }
 
   readonly keep = (batch: Batch): void => {
@@ -28,26 +29,6 @@ export class Intake {
     const counts = new Array<number>(dates.length).fill(0)
     for (let row = 0; row < batch.length; row++) counts[codes[row]!]!++
     dates.forEach((date, i) => this.#kept.set(date, (this.#kept.get(date) ?? 0) + counts[i]!))
-  }
-
-  /** Counts rows that were dropped because they came before, by session; for the dedup stage. */
-  readonly drop = (count: number, before: Batch, after: Batch): void => {
-    this.duplicates += count
-    for (const [batch, sign] of [
-      [before, 1],
-      [after, -1],
-    ] as const) {
-      const { dates, codes } = sessionDates(this.#dataset, batch)
-      for (const code of codes) {
-        const date = dates[code]
-        if (date !== undefined) this.#duplicates.set(date, (this.#duplicates.get(date) ?? 0) + sign)
-      }
-    }
-  }
-
-  /** Rows of `date` that came more than once. */
-  duplicatesOf(date: string): number {
-    return this.#duplicates.get(date) ?? 0
   }
 
   /** Takes refused rows of `wanted` sessions, and those that belong to no session of the item. */

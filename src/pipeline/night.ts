@@ -11,6 +11,8 @@ export interface StepDone {
   readonly detail: string
   /** Further figures, plain data. */
   readonly fields?: object
+  /** The stable code of the error that ended it, if one did. */
+  readonly error?: string
 }
 
 /** One piece of the night's work. */
@@ -27,8 +29,6 @@ export interface StepReport extends StepDone {
   readonly name: string
   readonly state: StepState
   readonly durationMs: number
-  /** The stable code of the error that ended it, if one did. */
-  readonly error?: string
 }
 
 /**
@@ -42,12 +42,23 @@ export async function runNight(
 ): Promise<StepReport[]> {
   const reports: StepReport[] = []
   for (const step of steps) {
-    const report = await runStep(step, signal)
+    const isOver = reports.some(({ state }) => state === 'interrupted')
+    const report = isOver ? notBegun(step) : await runStep(step, signal)
     reports.push(report)
     onStep(report)
   }
   return reports
 }
+
+const notBegun = ({ name }: NightStep): StepReport => ({
+  ...{
+    name,
+    state: 'skipped',
+    durationMs: 0,
+    exitCode: EXIT.ok,
+    detail: 'not begun: the night was interrupted',
+  },
+})
 
 async function runStep({ name, skip, run }: NightStep, signal: AbortSignal): Promise<StepReport> {
   const startedMs = performance.now()

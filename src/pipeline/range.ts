@@ -10,6 +10,8 @@ export interface RangeRequest {
   /** The last N sessions, up to `to` or the last finished one. */
   readonly days?: number | undefined
   readonly lastSession?: boolean | undefined
+  /** Given instead of `from` and `to`, which are the same then. */
+  readonly date?: string | undefined
 }
 
 /** Sessions to be recorded: all of the calendar from `from` to `to`, both inclusive. */
@@ -38,7 +40,7 @@ export interface RangeContext {
 export function resolveRange(request: RangeRequest, context: RangeContext): SessionRange {
   const calendar = calendarOf(context.calendar)
   const last = calendar.lastFinished(settledBy(context.nowMs)).date
-  refuseBadDate('--from', request.from, context.nowMs, last)
+  refuseBadDate(request.date === undefined ? '--from' : '--date', request.from, context.nowMs, last)
   refuseBadDate('--to', request.to, context.nowMs, last)
   const { from, to = last, days, lastSession } = request
   if (lastSession) return { from: last, to: last }

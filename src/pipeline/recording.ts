@@ -58,7 +58,7 @@ export class Recording {
     // Asked for anew, a session that was complete brought rows that it lacked: they came late as well.
     const added = receipt.restated.reduce((sum, one) => sum + one.added, 0)
     return {
-      ...{ rows: this.#rowsHeld(receipt), refused, duplicates },
+      ...{ rows: this.#rowsHeld(receipt), refused, duplicates: duplicates.total },
       late: { merged: merged + added, quarantined },
       restated: [...receipt.restated, ...restated],
       ...timing,
@@ -94,7 +94,7 @@ export class Recording {
         ...{ from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused },
         onPassing: (rows) => this.#late.pass(rows),
       }),
-      dedup(dataset, { onDuplicate: intake.drop }),
+      dedup(dataset, { onDuplicate: intake.duplicates.drop }),
     )
   }
 
@@ -186,7 +186,7 @@ export class Recording {
     const verdicts = new Map<string, CellVerdict>(stillWanted(this.#context))
     for (const date of this.#item.sessions) {
       const refused = this.#intake.refused(date)
-      const duplicates = this.#intake.duplicatesOf(date)
+      const duplicates = this.#intake.duplicates.of(date)
       verdicts.set(date, { ...(await this.#verdict(date)), refused, duplicates })
     }
     return verdicts

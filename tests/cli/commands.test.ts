@@ -184,7 +184,10 @@ describe('a lake of two sessions', () => {
     expect(document).toMatchObject({ asOf: '2025-06-06T00:00:00.000Z', series: [{ rows: 0, first: null }] })
     const late = ['--as-of', '2999-01-01T00:00:00Z']
     const plain = await runHere(['query', sql, '--format', 'csv'], { env })
-    expect(await runHere(['query', sql, '--format', 'csv', ...late], { env })).toEqual(plain)
+    expect(await runHere(['query', sql, '--format', 'csv', ...late], { env })).toEqual({
+      ...plain,
+      stderr: '2999-01-01T00:00:00.000Z lies ahead: this is the lake as it stands now.\n',
+    })
     const bad = await runHere(['query', sql, '--as-of', 'yesterday'], { env })
     expect(bad).toMatchObject({ code: 2 })
     expect(bad.stderr).toContain('2025-06-02T20:00:00Z')

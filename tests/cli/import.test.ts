@@ -144,6 +144,22 @@ describe('import', () => {
     expect(quarantine['entries']).toMatchObject([{ rule: 'high_below_low', session: '2025-06-02', rows: 1 }])
   })
 
+  test('tells of rows that come twice, takes the last, and their session is scored by it', async () => {
+    const root = freshFolder()
+    const path = csv('twice.csv', BARS, [...minutes('A', OPEN_NS), bar('A', OPEN_NS, 1, 20)])
+    const run = await runHere(['import', path, '--data-dir', root])
+    expect([run.code, run.stdout]).toEqual([0, expect.stringContaining('A row came twice')])
+    expect(await rowsOf(root, 'equity_bars_1m', 'open')).toEqual([{ open: 10 }, { open: 10 }, { open: 20 }])
+    const { document } = await runCliJson(['quality', '--data-dir', root], { here: true })
+    expect(document).toMatchObject({ sessions: [{ parts: { duplicates: 0.75 } }] })
+  })
+
+  test('of which every row is refused ends with exit 3', async () => {
+    const root = freshFolder()
+    const path = csv('bad.csv', BARS, [bar('A', OPEN_NS, 0, -10)])
+    expect(await importing(root, path)).toMatchObject({ code: 3, document: { rows: 0, refused: 1 } })
+  })
+
   test('cut off anywhere keeps every series old or new, and the same import again finishes it', async () => {
     const path = csv(
       'days.csv',

@@ -50,6 +50,12 @@ async function webhook() {
 }
 
 describe('nightly', () => {
+  test('with a key that the vendor refuses ends with exit 4', async () => {
+    const place = new Place((await simulate(['401'])).url)
+    const words = ['nightly', '--tickers', 'SPY', '--workers', '1', '--data-dir', place.dataDir]
+    expect((await runHere(words, { env: place.env })).code).toBe(4)
+  })
+
   test('goes on where the night before was ended by the budget', async () => {
     const place = new Place((await simulate()).url, {
       TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '150',

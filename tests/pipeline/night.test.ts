@@ -37,7 +37,7 @@ describe('a night', () => {
       },
     }
     const reports = await runNight([stopping, step('next', 0)], () => undefined, controller.signal)
-    expect(reports.map(({ state }) => state)).toEqual(['interrupted', 'interrupted'])
+    expect(reports.map(({ state }) => state)).toEqual(['interrupted', 'skipped'])
     expect(exitCodeOfNight(reports)).toBe(EXIT.sigint)
   })
 

@@ -42,7 +42,7 @@ function renaming(
 }
 
 async function reprocess(context: RunContext, flags: ReprocessFlags): Promise<ExitCode> {
-  const { config, out, signals, runId } = context
+  const { config, out, signals, runId, logger } = context
   const { datasets, tickers } = await seriesFilter(flags)
   const { createEngine } = await import('../../lake/engines/index.ts')
   const { dataPaths } = await import('../../lake/layout.ts')
@@ -55,6 +55,7 @@ async function reprocess(context: RunContext, flags: ReprocessFlags): Promise<Ex
       ...{ root: config.dataDir, runId, engine, compression, rowGroupRows, datasets, tickers },
       ...{ lockWaitMs: (flags.wait ?? 0) * 1000, signal: signals.immediate },
       done: flags.done,
+      onMended: (note) => logger.warn(note),
       fixes: { rename: flags.rename ?? {}, numbers: flags.numbers },
     })) {
       pages.push(page)
@@ -72,5 +73,5 @@ async function reprocess(context: RunContext, flags: ReprocessFlags): Promise<Ex
   }
   if (context.flags.json) out.json('tapelake.reprocess', 1, { dataDir: config.dataDir, pages })
   else if (pages.length === 0) out.line('No pages are kept.')
-  return pages.some(({ refused }) => refused > 0) ? EXIT.partial : EXIT.ok
+  return pages.some(({ refused, lost }) => refused > 0 || lost.length > 0) ? EXIT.partial : EXIT.ok
 }

@@ -130,6 +130,11 @@ function totals(series: readonly VerifiedSeries[]): Totals {
   }
 }
 
+/** What asking the vendor anew can mend. */
+const DAMAGE: ReadonlySet<Finding['problem']> = new Set([
+  ...(['file_missing', 'file_unreadable', 'size', 'checksum', 'rows', 'content', 'order', 'cell'] as const),
+])
+
 function report(
   { out, config }: RunContext,
   { series, files, rows, bytes }: Totals,
@@ -143,4 +148,8 @@ function report(
     out.line(`Nothing is held in ${config.dataDir}: nothing to verify.`)
   else if (findings.length === 0) out.line(`In order: ${read}.`)
   else out.line(`${plural(findings.length, 'difference')} in ${read}.`)
+  if (findings.some(({ problem }) => DAMAGE.has(problem)))
+    out.note(
+      'Mend a damaged file with `tapelake backfill … --force` over its sessions, or with `tapelake restore`.',
+    )
 }

@@ -40,20 +40,28 @@ const isNamed = ({ table_name }: Node, view: string): boolean =>
 
 /** Notes which keys each table in the FROM of `select` can bring, where its WHERE says so. */
 function narrow(select: Node, key: string, narrowed: Map<Node, ReadonlySet<string>>): void {
-  const tables = tablesOf(select['from_table'])
-  const isShared = joinsOnKey(select['from_table'], key)
+  const from = select['from_table']
+  const tables = tablesOf(from)
+  const isShared = joinsOnKey(from, key)
   for (const table of tables) {
-    const names = [table['alias'], table['table_name']].map((name) => String(name).toLowerCase())
+    // A qualifier may be that of a table further out: only the names that this FROM gives count.
+    const names = new Set((isShared ? tables : [table]).map(nameOf))
     const isKey = (path: readonly string[]): boolean => {
       const [column, qualifier] = [path.at(-1), path.at(-2)]
-      if (column !== key) return false
-      if (isShared) return true
-      return qualifier === undefined ? tables.length === 1 : names.includes(qualifier)
+      if (column !== key || renamesColumns(table)) return false
+      return qualifier === undefined ? isShared : names.has(qualifier)
     }
     const allowed = keysAllowed(select['where_clause'], isKey)
     if (allowed) narrowed.set(table, allowed)
   }
 }
+
+/** What a FROM calls a table. */
+const nameOf = ({ alias, table_name }: Node): string =>
+  String(alias === '' ? table_name : alias).toLowerCase()
+
+const renamesColumns = ({ column_name_alias }: Node): boolean =>
+  Array.isArray(column_name_alias) && column_name_alias.length > 0
 
 /** Tables of a FROM, those of its joins included, not those of subqueries. */
 function tablesOf(from: unknown): Node[] {
@@ -62,7 +70,7 @@ function tablesOf(from: unknown): Node[] {
   return type === 'JOIN' ? [...tablesOf(left), ...tablesOf(right)] : []
 }
 
-/** True for inner joins `USING (key)`: a condition on the key holds for all of their tables. */
+/** True for a table alone, and for inner joins `USING (key)`: a condition on the key holds for all of their tables. */
 function joinsOnKey(from: unknown, key: string): boolean {
   const { type, left, right, join_type, using_columns } = (from ?? {}) as Node
   if (type === 'BASE_TABLE') return true

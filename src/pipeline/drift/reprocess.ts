@@ -29,6 +29,8 @@ export interface ReprocessOptions extends SegmentSettings {
   readonly lockWaitMs: number
   readonly signal: AbortSignal
   readonly fixes: PageFixes
+  /** Something had to be mended or given up; a sentence about it. */
+  readonly onMended?: (note: string) => void
   /** Drop pages, too, of which all rows are good although fields of them are not understood. */
   readonly done?: boolean
   readonly datasets?: readonly string[] | undefined
@@ -46,6 +48,8 @@ export interface ReprocessedPage {
   /** Rows that still break a rule; where there are any, the page stays. */
   readonly refused: number
   readonly reason?: string
+  /** Other sessions whose rows turned out to be damaged, and were given up. */
+  readonly lost: readonly string[]
   /** Fields that are not known or have another type, also with the fixes; while there are any, the page stays. */
   readonly unread: readonly string[]
 }
@@ -65,15 +69,15 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
     if (!mapping) {
       const { dataset, ticker } = page
       const reason = 'a list of contracts is not read again: discover it anew'
-      yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason, unread: [] }
+      yield { name, dataset, ticker, sessions: [], rows: 0, refused: 0, reason, unread: [], lost: [] }
       continue
     }
     const { good, refused, reason, unread } = await readAgain(page, mapping, options.fixes)
-    const sessions = good ? await merge(page, good, refused, options) : []
+    const { sessions, lost } = good ? await merge(page, good, refused, options) : { sessions: [], lost: [] }
     if (refused === 0 && (unread.length === 0 || options.done)) await dropRawPage(root, name)
     const { dataset, ticker } = page
     const why = reason === undefined ? {} : { reason }
-    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, unread, ...why }
+    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, unread, lost, ...why }
   }
 }
 
@@ -114,13 +118,13 @@ async function* once(batch: Batch): AsyncGenerator<Batch> {
   if (batch.length > 0) yield await Promise.resolve(batch)
 }
 
-/** Merges what `good` adds into the sessions that it is of; returns them. */
+/** Merges what `good` adds into the sessions that it is of; returns them, and those that had to be given up. */
 async function merge(
   page: RawPage,
   good: Batch,
   refused: number,
   options: ReprocessOptions,
-): Promise<readonly string[]> {
+): Promise<{ readonly sessions: readonly string[]; readonly lost: readonly string[] }> {
   const series = { dataset: datasetNamed(page.dataset), ticker: page.ticker }
   const stamp = await readStamp(options.root)
   const writer = await SeriesWriter.open(
@@ -149,7 +153,7 @@ async function merge(
       const settlement = new Map<string, CellVerdict>()
       for (const date of dates) settlement.set(date, await verdictOn(page, date, dates, refused, writer))
       await sink.commit(settlement)
-      return dates
+      return { sessions: dates, lost: writer.lost }
     } catch (error) {
       await sink.abort()
       throw error

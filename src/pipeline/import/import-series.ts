@@ -8,6 +8,7 @@ import type { CellVerdict } from '../../lake/series-contract.ts'
 import type { SeriesWriter } from '../../lake/series-writer.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../../market/dataset.ts'
 import { sessionDates } from '../../market/session-rows.ts'
+import { DuplicateCounts } from '../duplicate-counts.ts'
 import { dedup } from '../../stages/dedup.ts'
 import { validate } from '../../stages/validate.ts'
 
@@ -48,10 +49,11 @@ class Tally {
   readonly #refused = new Map<string, QuarantinedRow[]>()
   /** Refused rows that belong to no session. */
   readonly #strays: QuarantinedRow[] = []
-  duplicates = 0
+  readonly duplicates: DuplicateCounts
 
   constructor(options: SeriesImportOptions) {
     this.#options = options
+    this.duplicates = new DuplicateCounts(options.dataset)
   }
 
   /** Whether the session's rows are written: the lake has none, or they are to give way. */
@@ -128,7 +130,8 @@ class Tally {
     const held = this.#options.ledger.cells[date]
     if (action === 'same' && held) return { state: held.state, reason: held.reason, refused }
     const refusal = refused.length > 0 ? `; ${refused.length} rows refused, in quarantine` : ''
-    return { state: 'complete', reason: `imported from ${this.#options.from}${refusal}`, refused }
+    const duplicates = this.duplicates.of(date)
+    return { state: 'complete', reason: `imported from ${this.#options.from}${refusal}`, refused, duplicates }
   }
 }
 
@@ -139,7 +142,11 @@ class Tally {
 export async function importSeries(
   batches: AsyncIterable<Batch>,
   options: SeriesImportOptions,
-): Promise<{ readonly sessions: readonly SessionImport[]; readonly duplicates: number }> {
+): Promise<{
+  readonly sessions: readonly SessionImport[]
+  readonly duplicates: number
+  readonly lost: readonly string[]
+}> {
   const { dataset, writer } = options
   const tally = new Tally(options)
   const sink = writer?.openSink(options.sessions)
@@ -155,7 +162,7 @@ export async function importSeries(
     const settlement = tally.settlement()
     if (sink && settlement.size > 0) await sink.commit(settlement)
     else await sink?.abort()
-    return { sessions, duplicates: tally.duplicates }
+    return { sessions, duplicates: tally.duplicates.total, lost: writer?.lost ?? [] }
   } catch (error) {
     await sink?.abort()
     throw error
@@ -171,6 +178,6 @@ function stageOf({ dataset, ticker }: SeriesImportOptions, tally: Tally): Stage 
   const only = seriesKeyOf(dataset) === 'ticker' ? { ticker } : {}
   return compose(
     validate(dataset, { ...only, onRefused: tally.refuse }),
-    dedup(dataset, { onDuplicate: (count) => (tally.duplicates += count) }),
+    dedup(dataset, { onDuplicate: tally.duplicates.drop }),
   )
 }

@@ -47,6 +47,8 @@ export interface SeriesOfImport {
   readonly ticker: string
   readonly sessions: readonly SessionImport[]
   readonly duplicates: number
+  /** Other sessions whose rows turned out to be damaged, and were given up. */
+  readonly lost: readonly string[]
 }
 
 export interface ImportResult {

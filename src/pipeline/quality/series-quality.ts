@@ -193,7 +193,7 @@ class Scorer {
     const missing = holes.reduce((sum, gap) => sum + gap.minutes, 0)
     const odd = open.filter(({ kind }) => kind === 'rows').reduce((sum, gap) => sum + gap.minutes, 0)
     for (const gap of open.slice(0, MAX_NOTES))
-      notes.push(`${gap.minutes} minutes ${gap.reason}: ${gap.detail}`)
+      notes.push(`${gap.minutes} ${gap.kind === 'rows' ? 'rows' : 'minutes'} ${gap.reason}: ${gap.detail}`)
     const { quarantined = 0, duplicates = 0 } = cell ?? {}
     if (quarantined > 0) notes.push(`${quarantined} rows in quarantine`)
     if (duplicates > 0) notes.push(`${duplicates} rows came more than once`)
