@@ -19,7 +19,7 @@ const ENTERS_AT = {
   '@duckdb/node-api': '^src/lake/',
   'apache-arrow': '^src/lake/',
   'parquetjs-lite': '^src/lake/',
-  libsql: '^src/(lake/lock|core/budget/(budget-file|file-store))\\.ts$',
+  libsql: '^src/(lake/lock|core/budget/(budget-file|file-store|file-tables))\\.ts$',
   '@polygon.io/client-js': '^src/sources/polygon/',
   axios: '^src/sources/polygon/',
   bottleneck: '^src/core/rate-limit\\.ts$',

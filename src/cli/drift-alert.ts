@@ -6,6 +6,7 @@ import { openWebhook } from './webhook.ts'
 /** Where a command notes changes of the vendor's fields, and how it tells of them: at most once a day for each. */
 export function driftOf(context: RunContext): {
   readonly root: string
+  readonly runId: string
   readonly onAlert: (entries: readonly DriftEntry[]) => Promise<void>
 } {
   const onAlert = async (entries: readonly DriftEntry[]): Promise<void> => {
@@ -15,5 +16,5 @@ export function driftOf(context: RunContext): {
     webhook?.send({ kind: 'drift', severity: 'warning', text, fields: { fields: entries.length } })
     await webhook?.settled()
   }
-  return { root: context.config.dataDir, onAlert }
+  return { root: context.config.dataDir, runId: context.runId, onAlert }
 }

@@ -18,7 +18,12 @@ export function settleCells(
     cells.set(date, unlessSame(held, settleCell(held, verdict, found, run)))
   }
   for (const { date } of lost) {
-    cells.set(date, { state: 'missing', reason: LOST, rows: 0, run, at: new Date().toISOString() })
+    const { quarantined } = cells.get(date) ?? ledger.cells[date] ?? {}
+    const refused = quarantined === undefined ? {} : { quarantined }
+    cells.set(date, {
+      ...{ state: 'missing', reason: LOST, rows: 0, ...refused },
+      ...{ run, at: new Date().toISOString() },
+    })
   }
   return cells
 }

@@ -7,6 +7,7 @@ import type { SeriesId } from '../lake/layout.ts'
 import { listProcesses, type ProcessEntry } from '../lake/process-registry.ts'
 import type { RunRecord } from '../lake/run-record.ts'
 import { listRuns } from '../lake/run-store.ts'
+import { WANTED } from '../lake/series-contract.ts'
 import { HOLE_STATES } from '../lake/status.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { seriesKeyOf, type DatasetDefinition } from '../market/dataset.ts'
@@ -187,7 +188,7 @@ async function lookAtSeries(options: HealthOptions, runs: readonly RunRecord[]):
     try {
       for (const id of await lake.series()) {
         const { ledger } = await lake.view(id)
-        series.push(factsOf(id, ledger, following(id, options, runs), freshBy(options)))
+        series.push(factsOf(id, comeTo(ledger, runs), following(id, options, runs), freshBy(options)))
         const cells = Object.values(ledger.cells).filter(({ quarantined = 0 }) => quarantined > 0)
         if (cells.length === 0) continue
         refused.rows += cells.reduce((sum, { quarantined = 0 }) => sum + quarantined, 0)
@@ -234,6 +235,15 @@ function following(
 /** Series that gain rows every session: bars and ticks of stocks and indices. */
 const isDaily = (dataset: DatasetDefinition): boolean =>
   dataset.eventKind !== 'date' && seriesKeyOf(dataset) === 'ticker'
+
+/** `ledger` without the cells that a run still at work is on its way to. */
+function comeTo(ledger: Ledger, runs: readonly RunRecord[]): Ledger {
+  const atWork = new Set(runs.filter(({ state }) => state === 'running').map(({ id }) => id))
+  const cells = Object.entries(ledger.cells).filter(
+    ([, { reason, run }]) => reason !== WANTED || !atWork.has(run),
+  )
+  return { ...ledger, cells: Object.fromEntries(cells) }
+}
 
 function factsOf(
   { dataset, ticker }: SeriesId,

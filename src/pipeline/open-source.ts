@@ -27,6 +27,7 @@ export interface OpenSourceOptions {
   /** Where changes of the vendor's fields are noted, and who is told of them; default: nowhere. */
   readonly drift?: {
     readonly root: string
+    readonly runId: string
     readonly onAlert: (entries: readonly DriftEntry[]) => Promise<void>
   }
   /** Something is not as it should be, and the work goes on. */

@@ -1,4 +1,5 @@
 import type { CellState, Ledger } from '../lake/ledger.ts'
+import { ALL } from '../lake/series-contract.ts'
 import type { SeriesId } from '../lake/layout.ts'
 import { calendarOf, type TradingSession } from '../market/calendar/index.ts'
 import type { RequestLimits } from '../sources/history.ts'
@@ -53,7 +54,10 @@ export function planSeries(options: PlanOptions): SeriesPlan {
   const { series, range, ledger, limits, nowMs, force, only, again } = options
   const sessions = calendarOf(series.dataset.calendar).between(range.from, range.to)
   const finished = sessions.filter((session) => session.extendedCloseMs <= settledBy(nowMs))
-  const isHeld = ({ date }: TradingSession): boolean => SETTLED.has(ledger.cells[date]?.state ?? 'missing')
+  const isHeld = ({ date }: TradingSession): boolean => {
+    const { state = 'missing', confirmed } = ledger.cells[date] ?? {}
+    return SETTLED.has(state) || confirmed === ALL
+  }
   const isWanted = (session: TradingSession): boolean =>
     only ? only.has(session.date) : force || !isHeld(session) || again?.has(session.date) === true
   const wanted = new Set(finished.filter(isWanted).map(({ date }) => date))

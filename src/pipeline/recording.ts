@@ -5,6 +5,7 @@ import type { CellVerdict, CommitReceipt } from '../lake/series-contract.ts'
 import { dedup } from '../stages/dedup.ts'
 import { inRequest } from '../stages/in-request.ts'
 import { validate } from '../stages/validate.ts'
+import { BETWEEN_BUSY, isBetweenBusy } from './busy-neighbours.ts'
 import { Intake } from './intake.ts'
 import { assertTickerKnown } from './known-ticker.ts'
 import { LateWatch } from './late-watch.ts'
@@ -36,6 +37,7 @@ export class Recording {
     const { sessions } = this.#item
     const sink = this.#context.writer.openSink(sessions)
     let commitMs: number | undefined
+    let settled: ReadonlySet<string> = new Set()
     const receipt = await run({
       batches: this.#fetch(this.#item),
       stage: this.#refine(sessions),
@@ -48,6 +50,7 @@ export class Recording {
           await pour({ stage, sink, onWritten: this.#intake.keep }, this.#fetch(range))
         })
         await claimLake(this.#context)
+        settled = this.#settledBefore()
         return await this.#verdicts()
       },
       onCommit: (ms) => (commitMs = ms),
@@ -56,7 +59,8 @@ export class Recording {
     const timing = commitMs === undefined ? {} : { commitMs }
     const { merged, quarantined, restated } = await this.#late.settle()
     // Asked for anew, a session that was complete brought rows that it lacked: they came late as well.
-    const added = receipt.restated.reduce((sum, one) => sum + one.added, 0)
+    const late = receipt.restated.filter(({ date }) => settled.has(date))
+    const added = late.reduce((sum, one) => sum + one.added, 0)
     return {
       ...{ rows: this.#rowsHeld(receipt), refused, duplicates: duplicates.total },
       late: { merged: merged + added, quarantined },
@@ -182,6 +186,14 @@ export class Recording {
     return [before, ...silent]
   }
 
+  /** Sessions of which the lake said that it has all there is. */
+  #settledBefore(): ReadonlySet<string> {
+    const { cells } = this.#context.writer.ledger
+    return new Set(
+      this.#item.sessions.filter((date) => ['complete', 'empty'].includes(cells[date]?.state ?? '')),
+    )
+  }
+
   async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {
     const verdicts = new Map<string, CellVerdict>(stillWanted(this.#context))
     for (const date of this.#item.sessions) {
@@ -203,7 +215,16 @@ export class Recording {
       const rules = [...new Set(refused.map(({ rule }) => rule))].join(', ')
       return { state: 'quarantined', reason: `all ${refused.length} rows were refused: ${rules}` }
     }
-    return this.#uncovered.has(date) ? NOT_ENTITLED : await judge.verdict(date, signal)
+    if (this.#uncovered.has(date)) return NOT_ENTITLED
+    const verdict = await judge.verdict(date, signal)
+    const isDoubtful = verdict.state === 'empty' && this.#isBetweenBusy(date)
+    return isDoubtful ? { state: 'missing', reason: BETWEEN_BUSY } : verdict
+  }
+
+  #isBetweenBusy(date: string): boolean {
+    const { options, ledger } = this.#context.writer
+    const rowsOf = (one: string): number => this.#intake.kept(one) || (ledger.cells[one]?.rows ?? 0)
+    return isBetweenBusy(options.series.dataset, date, rowsOf)
   }
 }
 

@@ -1,6 +1,6 @@
 import { EXIT, type ExitCode } from '../core/errors.ts'
 import type { CellState } from '../lake/ledger.ts'
-import { WANTED, type Restatement } from '../lake/series-contract.ts'
+import { ALL, WANTED, type Restatement } from '../lake/series-contract.ts'
 import { HOLE_STATES, type Hole } from '../lake/status.ts'
 import type { ContractCounts, SeriesOutcome } from './backfill.ts'
 
@@ -13,6 +13,8 @@ export interface SessionSummary {
   readonly reason: string
   /** Rows that the lake holds of it. */
   readonly rows: number
+  /** The vendor, asked once more, confirmed to have nothing of it: it is not asked for again. */
+  readonly confirmed?: true
   /** Of options recorded now: what became of the contracts. */
   readonly contracts?: ContractCounts
 }
@@ -35,6 +37,8 @@ export interface BackfillSummary {
   readonly failures: number
   /** Sessions that are not whole but hold rows (options: some contracts failed). */
   readonly partial: number
+  /** Holes of which the vendor confirmed to have nothing. */
+  readonly confirmed: number
   readonly holes: readonly Hole[]
   readonly states: Readonly<Partial<Record<CellState, number>>>
 }
@@ -59,6 +63,7 @@ export function summarize(outcomes: readonly SeriesOutcome[], calls: number): Ba
     },
     failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
     partial: sessions.filter(({ state, rows }) => state === 'failed' && rows > 0).length,
+    confirmed: sessions.filter(({ state, confirmed }) => confirmed && HOLE_STATES.has(state)).length,
     holes: holesIn(sessions),
     states,
   }
@@ -72,7 +77,10 @@ function sessionsOf(outcome: SeriesOutcome): SessionSummary[] {
     const cell = ledger.cells[date]
     const base = { dataset: series.dataset.name, ticker: series.ticker, date }
     const counts = contracts?.get(date)
-    const more = counts ? { contracts: counts } : {}
+    const more = {
+      ...(counts ? { contracts: counts } : {}),
+      ...(cell?.confirmed === ALL ? { confirmed: true as const } : {}),
+    }
     if (cell && cell.reason !== WANTED)
       return { ...base, state: cell.state, reason: cell.reason, rows: cell.rows, ...more }
     if (pending.has(date)) {
@@ -109,10 +117,12 @@ export function exitCodeOf({
   states,
   failures,
   partial = 0,
-}: Pick<BackfillSummary, 'states' | 'failures'> & Partial<Pick<BackfillSummary, 'partial'>>): ExitCode {
+  confirmed = 0,
+}: Pick<BackfillSummary, 'states' | 'failures'> &
+  Partial<Pick<BackfillSummary, 'partial' | 'confirmed'>>): ExitCode {
   const count = (state: CellState): number => states[state] ?? 0
-  const broken = count('missing') + count('failed') + count('quarantined')
-  const settled = count('complete') + count('empty') + partial
+  const broken = count('missing') + count('failed') + count('quarantined') - confirmed
+  const settled = count('complete') + count('empty') + partial + confirmed
   if (broken + failures + count('not_entitled') === 0) return EXIT.ok
   if (settled > 0 || count('quarantined') > 0) return EXIT.partial
   return broken === 0 ? EXIT.auth : EXIT.failed

@@ -20,8 +20,12 @@ const DAY = ['--from', '2025-06-03', '--to', '2025-06-03']
 async function world(change: (bar: WireBar) => Record<string, unknown>) {
   let isChanged = false
   let price = 100
+  let left = 0
   const server = await vendor({
-    bars: (date) => (isChanged ? (calm(date, price).map(change) as WireBar[]) : calm(date, price)),
+    bars: (date) => {
+      const bars = calm(date, price).slice(left)
+      return isChanged ? (bars.map(change) as WireBar[]) : bars
+    },
   })
   const dir = join(freshFolder(), 'data')
   const base = vendorEnv(server.url)
@@ -42,7 +46,9 @@ async function world(change: (bar: WireBar) => Record<string, unknown>) {
     isChanged = false
     price = now
   }
-  return { dir, run, backfill, drift, server, heal }
+  /** The vendor has so many bars less at the open. */
+  const leaveOut = (count: number): void => void (left = count)
+  return { dir, run, backfill, drift, server, heal, leaveOut }
 }
 
 describe('tapelake drift', () => {
@@ -97,7 +103,7 @@ describe('tapelake drift', () => {
   })
 
   test('keeps an answer until all that is in it is understood, and puts back nothing that was recorded since', async () => {
-    const { dir, run, backfill, heal } = await world(({ n, vw, ...bar }) => ({
+    const { dir, run, backfill, heal, leaveOut } = await world(({ n, vw, ...bar }) => ({
       ...{ ...bar, n: String(n), vwap: vw },
     }))
     const pages = () => readdirSync(join(dir, 'raw/drift')).length
@@ -124,9 +130,13 @@ describe('tapelake drift', () => {
 
     await backfill({}, '--force')
     expect(pages()).toBe(1)
+    await run(['reprocess'])
+    await run(['reprocess']) // nothing new: no version
     heal(101)
+    leaveOut(1)
     await backfill({}, '--force')
     const newer = await counts()
+    expect(newer).toMatch(/^779,/)
     expect(newer).not.toBe(whole)
     expect(await run(['reprocess', '--done'])).toMatchObject({ code: 0 })
     expect([await counts(), pages()]).toEqual([newer, 0])

@@ -115,6 +115,11 @@ describe('a change that begins within a page', () => {
       ],
     ],
     ['nothing', (row: Json) => row, []],
+    [
+      'a day on which fifty times as much is traded',
+      (row: Json) => ({ ...row, v: 50 * Number(row['v']) }),
+      [],
+    ],
     ['a thin last day', (row: Json) => (Number(row['v']) % 9 === 0 ? row : { ...row, n: null }), []],
   ] as const)('is told of: %s', (_, change, expected) => {
     const [told] = toldOf(equityBars1m, bars, [week(change)])
@@ -204,7 +209,14 @@ describe('live events', () => {
   test('are noted with a sample, and refused where the contract says so', async () => {
     const root = testRoot()
     const { drift } = settingsSchema.parse({ drift: { quarantine: ['equity_bars_1m.zz'] } })
-    const how = { root, settings: drift, source: 'polygon', now: () => 0, redactor: createRedactor([]) }
+    const how = {
+      root,
+      runId: 'test-run',
+      settings: drift,
+      source: 'polygon',
+      now: () => 0,
+      redactor: createRedactor([]),
+    }
     const watch = await DriftWatch.open(how)
     expect(watch.onLive(live(AM))).toBeUndefined()
     expect(watch.onLive(live({ ...AM, zz: 1 }))).toBe('schema drift: equity_bars_1m.zz is new')

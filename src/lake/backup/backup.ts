@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import pLimit from 'p-limit'
 import { throwIfAborted } from '../../core/abort.ts'
 import { messageOf, UsageError } from '../../core/errors.ts'
-import { fsyncFolder, makeFolder, onDisk, replaceFile } from '../durable.ts'
+import { fsyncFolder, makeFolder, onDisk, replaceFile, sha256File } from '../durable.ts'
 import { openLake, type Lake } from '../index.ts'
 import { dataPaths, type SeriesId } from '../layout.ts'
 import { takeLock } from '../lock.ts'
@@ -17,6 +17,7 @@ import {
   readManifest,
   snapshotIds,
   snapshotsFolder,
+  type BackedUpFile,
   type Manifest,
 } from './manifest.ts'
 import { ObjectStore, sweepObjects } from './objects.ts'
@@ -83,8 +84,8 @@ export async function createBackup(options: BackupOptions): Promise<BackupResult
       check: options.check ?? false,
       signal,
     })
+    await assertSameLake(options)
     const manifest = await collect(options, store)
-    await assertSameLake(options, manifest)
     await store.sync()
     await makeFolder(snapshotsFolder(folder))
     await replaceFile(join(snapshotsFolder(folder), `${manifest.id}.json`), `${JSON.stringify(manifest)}\n`)
@@ -114,24 +115,30 @@ function assertPlace(root: string, folder: string): void {
 
 /**
  * Nothing, or another lake, is no further backup of what the folder holds: with --keep it would push the good ones out,
- * and a restore of the newest would empty the lake.
+ * and a restore of the newest would empty the lake. The stamp goes with a lake through every restore; where it was lost
+ * and made anew, a file that both have tells.
  */
-async function assertSameLake({ root, folder, automatic }: BackupOptions, manifest: Manifest): Promise<void> {
-  if (!manifest.whole || automatic !== undefined) return // those of a restore are of whatever was there
-  let before: string | undefined
+async function assertSameLake({ root, folder, only, automatic }: BackupOptions): Promise<void> {
+  if (only || automatic !== undefined) return // those of a restore are of whatever was there
   for (const id of (await snapshotIds(folder)).toReversed()) {
-    before = stampOf(await readManifest(folder, id))
-    if (before !== undefined) break // backups of single series have none
+    const { files, series } = await readManifest(folder, id)
+    const stamp = files.find(({ path }) => path === 'lake.json')
+    if (!stamp) continue // backups of single series have none
+    if (await isHeld(root, stamp)) return
+    for (const file of series.flatMap((one) => one.files)) {
+      if (file.path.startsWith('lake/') && (await isHeld(root, file))) return
+    }
+    throw new UsageError(`${folder} holds backups of another lake than ${root}`, {
+      hint: 'Is --data-dir right, and its disk mounted? Every lake needs a folder of its own.',
+    })
   }
-  if (before === undefined || before === stampOf(manifest)) return
-  throw new UsageError(`${folder} holds backups of another lake than ${root}`, {
-    hint: 'Is --data-dir right, and its disk mounted? Every lake needs a folder of its own.',
-  })
 }
 
-/** Checksum of the stamp: it says when the lake was begun, and goes with it through every restore. */
-const stampOf = ({ files }: Manifest): string | undefined =>
-  files.find(({ path }) => path === 'lake.json')?.sha256
+/** Whether the data directory has the very file. */
+async function isHeld(root: string, { path, bytes, sha256 }: BackedUpFile): Promise<boolean> {
+  const held = await stat(join(root, path)).catch(() => undefined)
+  return held?.size === bytes && (await sha256File(join(root, path)).catch(() => undefined)) === sha256
+}
 
 async function collect(options: BackupOptions, store: ObjectStore): Promise<Manifest> {
   const { root, only, nowMs, automatic } = options

@@ -102,6 +102,8 @@ function observeTable(observed: Observed): Observation[] {
   return joined.filter(({ change, field }) => change !== 'missing' || !perhaps.has(field))
 }
 
+const PRICES = ['open', 'high', 'low', 'close', 'price', 'bid_price', 'ask_price'] as const
+
 /** What changes from one day of the page to another, of fields of which nothing was `told` yet. */
 function daysWithin(observed: Observed, told: readonly Observation[]): Observation[] {
   const { dataset, table, mapping } = observed
@@ -111,7 +113,9 @@ function daysWithin(observed: Observed, told: readonly Observation[]): Observati
   const fields = mapping.fields.filter(({ name }) => !told.some(({ field }) => field === name))
   const sized = fields.filter(({ name, type }) => SIZED.has(type) && required.includes(name))
   const days = daysOf(table.columns.get(mapping.columns[dataset.eventColumn] ?? ''))
-  return observeDays({ ...observed, fields, days, sized: new Set(sized.map(({ name }) => name)) })
+  const names = sized.map(({ name }) => name)
+  const prices = new Set([...PRICES].map((column) => mapping.columns[column] ?? ''))
+  return observeDays({ ...observed, fields, days, sized: new Set(names), prices })
 }
 
 /** As {@link observePage}, of live events: they come a few at a time, so that only what they say for sure counts. */

@@ -15,6 +15,8 @@ const TELLING_ROWS = 50
 const LOOKED_AT = 16
 /** A field comes with every row of a day, as good as. */
 const ALWAYS = 0.9
+/** So many times as much may be traded on a day of news, and nobody has changed a unit. */
+const BUSY_RATIO = 10
 const DAY_US = 86_400_000_000
 /** Midnight in New York, in winter, after that of UTC: no market is open then. */
 const NIGHT_US = 5 * 3_600_000_000
@@ -42,12 +44,15 @@ export interface DayFields {
   readonly days: readonly Day[]
   /** Fields that must have a value, of which the size is judged. */
   readonly sized: ReadonlySet<string>
+  /** Those of them that are prices: from one day to the next they stay much as they were. */
+  readonly prices: ReadonlySet<string>
   readonly rangeRatio: number
   readonly rows: () => readonly SampleRow[]
 }
 
 /** Fields that come with every row on some days of the page and with none on others, or in another unit. */
-export function observeDays({ table, fields, days, sized, rangeRatio, rows }: DayFields): Observation[] {
+export function observeDays(options: DayFields): Observation[] {
+  const { table, fields, days, sized, prices, rangeRatio, rows } = options
   const telling = days.filter(({ from, to }) => to - from >= TELLING_ROWS)
   if (telling.length < 2) return []
   return fields.flatMap(({ name }): Observation[] => {
@@ -61,7 +66,8 @@ export function observeDays({ table, fields, days, sized, rangeRatio, rows }: Da
       const isThere = name in (rows()[gone[0]!.day.from] ?? {})
       return [{ field: name, change: isThere ? 'null' : 'missing', count: rowsOf(gone) }]
     }
-    return sized.has(name) ? rangeOf(name, looks, rangeRatio) : []
+    const least = prices.has(name) ? rangeRatio : rangeRatio * BUSY_RATIO
+    return sized.has(name) ? rangeOf(name, looks, least) : []
   })
 }
 
@@ -101,6 +107,7 @@ const rowsOf = (looks: readonly Look[]): number => looks.reduce((sum, { day }) =
 function rangeOf(field: string, looks: readonly Look[], rangeRatio: number): Observation[] {
   const sizes = looks.map(({ typical }) => typical ?? NaN).sort((a, b) => a - b)
   const usual = sizes[(sizes.length - 1) >> 1]!
+  if (!(usual > 0)) return []
   const odd = looks.filter(({ typical }) => {
     const ratio = (typical ?? NaN) / usual
     return ratio >= rangeRatio || ratio <= 1 / rangeRatio

@@ -13,6 +13,8 @@ export interface RawPage {
   readonly requestId?: string | undefined
   readonly source: string
   readonly keptAt: string
+  /** Runs that got this answer, or reprocessed it: the lake may have its rows from any of them. */
+  readonly runs?: readonly string[]
   /** What the source adds to every row, such as the time of a snapshot. */
   readonly constants?: Readonly<Record<string, number>>
   /** The body, JSON. */
@@ -21,24 +23,42 @@ export interface RawPage {
 
 const folderOf = (root: string): string => join(dataPaths(root).raw, 'drift')
 
-/** Keeps `page`, unless there are `maxPages` or `maxBytes` already. The same page twice is kept once. */
+/** Keeps `page`, unless there are `maxPages` or `maxBytes` already. The same page twice is kept once, as of the last run. */
 export async function keepRawPage(
   root: string,
   page: RawPage,
   { maxPages, maxBytes }: { readonly maxPages: number; readonly maxBytes: number },
 ): Promise<boolean> {
   const folder = folderOf(root)
-  const name = `${createHash('sha256').update(`${page.dataset}\n${page.body}`).digest('hex').slice(0, 24)}.json.gz`
+  const name = nameOf(page)
   const names = await rawNames(root)
-  if (names.includes(name)) return true
+  if (names.includes(name)) {
+    const { runs = [] } = await readPage(root, name)
+    await writePage(root, name, { ...page, runs: [...new Set([...runs, ...(page.runs ?? [])])] })
+    return true
+  }
   if (names.length >= maxPages) return false
   const sizes = await Promise.all(names.map(async (one) => (await stat(join(folder, one))).size))
-  const packed = gzipSync(JSON.stringify(page), { level: 1 })
+  const packed = pack(page)
   if (sizes.reduce((sum, size) => sum + size, packed.length) > maxBytes) return false
   await makeFolder(folder)
   await replaceFile(join(folder, name), packed)
   return true
 }
+
+const nameOf = ({ dataset, body }: RawPage): string =>
+  `${createHash('sha256').update(`${dataset}\n${body}`).digest('hex').slice(0, 24)}.json.gz`
+
+const pack = (page: RawPage): Buffer => gzipSync(JSON.stringify(page), { level: 1 })
+
+async function readPage(root: string, name: string): Promise<RawPage> {
+  const packed = await readFile(join(folderOf(root), name))
+  return JSON.parse(gunzipSync(packed).toString('utf8')) as RawPage
+}
+
+/** Replaces a page that is kept. */
+export const writePage = (root: string, name: string, page: RawPage): Promise<void> =>
+  replaceFile(join(folderOf(root), name), pack(page))
 
 async function rawNames(root: string): Promise<string[]> {
   const names = await readdir(folderOf(root)).catch(() => [])
@@ -50,8 +70,7 @@ export async function* rawPages(
   root: string,
 ): AsyncGenerator<{ readonly name: string; readonly page: RawPage }> {
   for (const name of await rawNames(root)) {
-    const packed = await readFile(join(folderOf(root), name))
-    yield { name, page: JSON.parse(gunzipSync(packed).toString('utf8')) as RawPage }
+    yield { name, page: await readPage(root, name) }
   }
 }
 

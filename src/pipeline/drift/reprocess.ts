@@ -3,6 +3,7 @@ import { concatBatches } from '../../core/batch-concat.ts'
 import { collect, compose, type RefusalSink } from '../../core/flow.ts'
 import { heldRows } from '../../lake/held-rows.ts'
 import { readQuarantine, type QuarantinedRow } from '../../lake/quarantine.ts'
+import type { Cell, CellState } from '../../lake/ledger.ts'
 import type { CellVerdict } from '../../lake/series-contract.ts'
 import { SeriesWriter } from '../../lake/series-writer.ts'
 import type { SegmentSettings } from '../../lake/stage-segment.ts'
@@ -21,7 +22,7 @@ import { validate } from '../../stages/validate.ts'
 import { additions } from './additions.ts'
 import { fixPage, type PageFixes } from './fix-page.ts'
 import { strangers } from './observe.ts'
-import { dropRawPage, rawPages, type RawPage } from './raw-pages.ts'
+import { dropRawPage, rawPages, writePage, type RawPage } from './raw-pages.ts'
 
 export interface ReprocessOptions extends SegmentSettings {
   readonly root: string
@@ -73,13 +74,20 @@ export async function* reprocess(options: ReprocessOptions): AsyncGenerator<Repr
       continue
     }
     const { good, refused, reason, unread } = await readAgain(page, mapping, options.fixes)
-    const { sessions, lost } = good ? await merge(page, good, refused, options) : { sessions: [], lost: [] }
-    if (refused === 0 && (unread.length === 0 || options.done)) await dropRawPage(root, name)
+    const merged = good ? await merge(page, good, refused, options) : NOTHING
+    const { sessions, lost, isCommitted } = merged
+    const isOver = good !== undefined && sessions.length === 0 // all of it was recorded anew
+    if (isOver || (refused === 0 && (unread.length === 0 || options.done))) await dropRawPage(root, name)
+    else if (isCommitted)
+      await writePage(root, name, { ...page, runs: [...(page.runs ?? []), options.runId] })
     const { dataset, ticker } = page
     const why = reason === undefined ? {} : { reason }
-    yield { name, dataset, ticker, sessions, rows: good?.length ?? 0, refused, unread, lost, ...why }
+    const rows = sessions.length > 0 ? (good?.length ?? 0) : 0
+    yield { name, dataset, ticker, sessions, rows, refused: isOver ? 0 : refused, unread, lost, ...why }
   }
 }
+
+const NOTHING: Merged = { sessions: [], isCommitted: false, lost: [] }
 
 /** How `page` is written; undefined: it is not read again. */
 const wireFormOf = ({ dataset, constants }: RawPage): RowMapping | undefined =>
@@ -118,13 +126,16 @@ async function* once(batch: Batch): AsyncGenerator<Batch> {
   if (batch.length > 0) yield await Promise.resolve(batch)
 }
 
-/** Merges what `good` adds into the sessions that it is of; returns them, and those that had to be given up. */
+/**
+ * Merges what `good` adds into the sessions that it is of, where they are still those of the page: what was recorded
+ * since stands. Returns those sessions, and those that had to be given up.
+ */
 async function merge(
   page: RawPage,
   good: Batch,
   refused: number,
   options: ReprocessOptions,
-): Promise<{ readonly sessions: readonly string[]; readonly lost: readonly string[] }> {
+): Promise<Merged> {
   const series = { dataset: datasetNamed(page.dataset), ticker: page.ticker }
   const stamp = await readStamp(options.root)
   const writer = await SeriesWriter.open(
@@ -139,21 +150,23 @@ async function merge(
   )
   try {
     const { dates, codes } = sessionDates(series.dataset, good)
-    const sink = writer.openSink(dates)
+    const own = dates.filter((date) => isStillOf(page, writer.ledger.cells[date]))
+    const sink = writer.openSink(own)
     try {
-      for (const [code, date] of dates.entries()) {
-        for await (const held of heldRows(writer, date)) await sink.write(held)
-        const mine = takeRows(
-          good,
-          [...codes.keys()].filter((row) => codes[row] === code),
-        )
-        const added = await additions(series.dataset, heldRows(writer, date), mine)
-        if (added.length > 0) await sink.write(added)
-      }
       const settlement = new Map<string, CellVerdict>()
-      for (const date of dates) settlement.set(date, await verdictOn(page, date, dates, refused, writer))
-      await sink.commit(settlement)
-      return { sessions: dates, lost: writer.lost }
+      for (const date of own) {
+        const code = dates.indexOf(date)
+        const rows = [...codes.keys()].filter((row) => codes[row] === code)
+        const added = await additions(series.dataset, heldRows(writer, date), takeRows(good, rows))
+        const verdict = await verdictOn(page, date, dates, refused, writer)
+        if (added.length === 0 && !changes(writer.ledger.cells[date], verdict)) continue
+        for await (const held of heldRows(writer, date)) await sink.write(held)
+        if (added.length > 0) await sink.write(added)
+        settlement.set(date, verdict)
+      }
+      if (settlement.size > 0) await sink.commit(settlement)
+      else await sink.abort()
+      return { sessions: own, isCommitted: settlement.size > 0, lost: writer.lost }
     } catch (error) {
       await sink.abort()
       throw error
@@ -162,6 +175,23 @@ async function merge(
     await writer.close()
   }
 }
+
+interface Merged {
+  readonly sessions: readonly string[]
+  readonly isCommitted: boolean
+  readonly lost: readonly string[]
+}
+
+/** States in which there is nothing that a page could take the place of. */
+const OPEN: ReadonlySet<CellState> = new Set(['missing', 'failed', 'pending'])
+
+/** Whether the lake still has of a session what the page brought, or nothing. */
+const isStillOf = ({ runs }: RawPage, cell: Cell | undefined): boolean =>
+  cell === undefined || runs === undefined || runs.includes(cell.run) || OPEN.has(cell.state)
+
+/** Whether a verdict says anything new, no row having come. */
+const changes = (cell: Cell | undefined, { state, refused = [] }: CellVerdict): boolean =>
+  cell?.state !== state || (cell.quarantined ?? 0) !== refused.length
 
 /**
  * A session at the edge of a page that was not the only one may go on in another page: it counts as missing until it is

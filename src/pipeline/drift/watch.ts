@@ -9,6 +9,8 @@ import { changeDrift, readDrift, type DriftEntry, type DriftState } from './stor
 
 export interface DriftWatchOptions {
   readonly root: string
+  /** The run that asks. */
+  readonly runId: string
   readonly settings: Settings['drift']
   /** Who is asked. */
   readonly source: string
@@ -92,10 +94,10 @@ export class DriftWatch {
   }
 
   #keep({ dataset, ticker, path, requestId, body, constants }: PageEvent): void {
-    const { root, source, now, settings, redactor } = this.#options
+    const { root, runId, source, now, settings, redactor } = this.#options
     const keptAt = new Date(now()).toISOString()
     const page: RawPage = {
-      ...{ dataset: dataset.name, ticker, source, keptAt },
+      ...{ dataset: dataset.name, ticker, source, keptAt, runs: [runId] },
       ...{ path: redactor.text(path), requestId: requestId && redactor.text(requestId) },
       body: redactor.text(body.toString('utf8')),
       ...(constants && { constants }),

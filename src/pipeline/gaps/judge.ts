@@ -1,6 +1,7 @@
 import type { HeldSession } from '../../lake/held-sessions.ts'
 import type { Cell } from '../../lake/ledger.ts'
 import { decodePlaces, runsOf } from '../../lake/presence.ts'
+import { ALL } from '../../lake/series-contract.ts'
 import type { Buckets } from '../../market/buckets.ts'
 import type { TradingSession } from '../../market/calendar/index.ts'
 import { MS_PER_MINUTE } from '../../market/time.ts'
@@ -67,9 +68,6 @@ const afterConfirmation = ({ reason }: Finding): Pick<Finding, 'reason' | 'confi
   reason: reason === 'suspected' ? 'vendor_missing' : reason,
   confirmed: true,
 })
-
-/** `confirmed` of a cell of which the vendor confirmed to have nothing at all. */
-export const ALL = '*'
 
 function add(
   findings: Finding[],

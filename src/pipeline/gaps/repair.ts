@@ -4,12 +4,12 @@ import { makeFolder, replaceFile } from '../../lake/durable.ts'
 import { readHeldSessions } from '../../lake/held-sessions.ts'
 import { dataPaths, type SeriesId } from '../../lake/layout.ts'
 import type { Ledger } from '../../lake/ledger.ts'
+import { ALL } from '../../lake/series-contract.ts'
 import { SeriesWriter } from '../../lake/series-writer.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { backfillSeries, type BackfillOptions } from '../backfill.ts'
 import { backfillOptions } from '../option-backfill.ts'
 import { isRepairable, type Gap, type GapScanOptions, type SeriesGaps } from './gap.ts'
-import { ALL } from './judge.ts'
 import { scanGaps } from './scan.ts'
 
 /** What a repair made of one session. */

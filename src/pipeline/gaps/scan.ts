@@ -6,15 +6,16 @@ import {
 } from '../../lake/held-sessions.ts'
 import { partitionOf } from '../../lake/layout.ts'
 import type { Cell } from '../../lake/ledger.ts'
-import { LOST, WANTED } from '../../lake/series-contract.ts'
+import { ALL, LOST, WANTED } from '../../lake/series-contract.ts'
 import type { SeriesView } from '../../lake/series-store.ts'
 import { calendarOf, type TradingSession } from '../../market/calendar/index.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
 import { settledBy } from '../settled.ts'
+import { BETWEEN_BUSY, isBetweenBusy } from '../busy-neighbours.ts'
 import { contractGaps } from './contracts.ts'
 import { GapEvidence } from './evidence.ts'
 import { STATE_REASONS, type Gap, type GapReason, type GapScanOptions, type SeriesGaps } from './gap.ts'
-import { ALL, judgeAbsence, kindOf, spanOf, wholeSpan } from './judge.ts'
+import { judgeAbsence, kindOf, spanOf, wholeSpan } from './judge.ts'
 
 /**
  * Compares what a series should hold with what its files hold: sessions of the calendar against cells, cells against
@@ -94,8 +95,11 @@ class SeriesScan {
     const held = this.#content.sessions.get(session.date)
     if (!cell) return this.#unknown(session, held)
     if (cell.state === 'empty' && cell.rows === 0) {
-      if (held) this.#unexpected(session, held.rows)
-      else this.#whole(session, 'no_trade', cell.reason)
+      if (held) return this.#unexpected(session, held.rows)
+      const { cells } = this.#view.ledger
+      if (isBetweenBusy(dataset, session.date, (date) => cells[date]?.rows ?? 0))
+        return this.#whole(session, 'suspected', BETWEEN_BUSY)
+      this.#whole(session, 'no_trade', cell.reason)
       return
     }
     if (cell.rows === 0) return this.#hole(session, cell)

@@ -3,7 +3,8 @@ import { concatBatches } from '../../core/batch-concat.ts'
 import type { Settings } from '../../core/config/index.ts'
 import { IntegrityError } from '../../core/errors.ts'
 import { partitionOf } from '../../lake/layout.ts'
-import type { Cell } from '../../lake/ledger.ts'
+import type { Cell, Ledger } from '../../lake/ledger.ts'
+import { WANTED } from '../../lake/series-contract.ts'
 import { sessionRuns } from '../../lake/scan.ts'
 import type { SeriesView } from '../../lake/series-store.ts'
 import { barSeconds } from '../../market/buckets.ts'
@@ -61,13 +62,21 @@ export async function scoreSeries(view: SeriesView, options: QualityOptions): Pr
   const scorer = new Scorer(view, options, [...facts.values()], events)
   const byDate = new Map<string, Gap[]>()
   for (const gap of gaps.gaps) byDate.set(gap.session, [...(byDate.get(gap.session) ?? []), gap])
+  const begin = firstRecorded(view.ledger)
   return sessions.flatMap((session) => {
     const cell = view.ledger.cells[session.date]
+    if (cell?.reason === WANTED && session.date < begin) return [] // a run is still on its way there
     const found = byDate.get(session.date) ?? []
     if (!cell && found.length === 0) return []
     return [scorer.score(session, cell, found)]
   })
 }
+
+/** The first session with rows; later than any where there is none. */
+const firstRecorded = ({ cells }: Ledger): string =>
+  Object.keys(cells)
+    .filter((date) => cells[date]!.rows > 0)
+    .sort()[0] ?? '9999-12-31'
 
 /** Sessions before the first one to be scored are read too: they are what is usual. */
 const HISTORY_DAYS = 45
