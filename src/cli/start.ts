@@ -15,20 +15,16 @@ export type Host = Pick<NodeJS.Process, 'argv' | 'env' | 'cwd' | 'stdout' | 'std
 export async function startProgram(host: Host, commands?: readonly Register[]): Promise<never> {
   const { stdout, stderr, env } = host
   const terminal: Terminal = { argv: host.argv.slice(2), env, cwd: host.cwd(), stdout, stderr }
-  let exitCode: ExitCode = 0
-
   const end = async (code: ExitCode): Promise<never> => {
-    exitCode = code
     await flushed(stdout)
     await flushed(stderr)
     // Not left to the event loop: an idle keep-alive socket must not hold the program.
     return host.exit(code)
   }
-  // A reader that goes away ends the program quietly; whatever was committed stays.
+  // A reader that goes away (`| head`) changes neither what is done nor how it ends: what is printed goes nowhere.
   stdout.on('error', (error) => {
     if (stdout.isTTY && hasHungUp(error)) return // SIGHUP ends the command, which still has to save what it did
     if (!isBrokenPipe(error)) throw error
-    host.exit(exitCode)
   })
   stderr.on('error', () => undefined)
   const onFault = (error: unknown) => void end(reportFault(error, terminal))

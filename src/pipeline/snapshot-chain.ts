@@ -9,6 +9,7 @@ import type { SegmentSettings } from '../lake/stage-segment.ts'
 import { claimProvenance } from '../lake/stamp.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { optionChain } from '../market/datasets/option-chain.ts'
+import { newYorkDate } from '../market/time.ts'
 import type { Underlying } from '../market/underlyings.ts'
 import type { OptionSource } from '../sources/options.ts'
 import { optionSymbols } from '../stages/option-symbols.ts'
@@ -66,7 +67,7 @@ export async function snapshotChain(
     signal,
   )
   try {
-    const sessionDate = sessionDateAt(nowMs)
+    const sessionDate = sessionDateAt(underlying, nowMs)
     const intake = new Intake(optionChain, [sessionDate], options.runId)
     const batch = await fetchChain(underlying, sessionDate, options, intake, signal)
     await claimProvenance(root, source.provenance ?? 'real')
@@ -77,10 +78,16 @@ export async function snapshotChain(
   }
 }
 
-/** The session under way, else the last one: a chain asked for at night shows how that ended. */
-function sessionDateAt(nowMs: number): string {
+/**
+ * The session under way, else the last one: a chain asked for at night shows how that ended. Only options on indices
+ * trade at night, for the date that follows; all others from the open of the stock exchanges on.
+ */
+function sessionDateAt({ isIndex }: Underlying, nowMs: number): string {
   const calendar = calendarOf(optionChain.calendar)
-  return (calendar.at(nowMs) ?? calendar.lastFinished(nowMs)).date
+  if (isIndex) return (calendar.at(nowMs) ?? calendar.lastFinished(nowMs)).date
+  const today = newYorkDate(nowMs)
+  const session = calendar.on(today)
+  return session && nowMs >= session.openMs ? today : calendar.previous(today).date
 }
 
 async function fetchChain(

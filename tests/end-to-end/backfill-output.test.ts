@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { invalid, minuteBars } from '../support/bar-vendor.ts'
-import { freshFolder, runHere } from '../support/cli.ts'
+import { CLI_BIN, cliEnv, freshFolder, runCliJson, runHere } from '../support/cli.ts'
 import { simulate, vendor, vendorEnv } from './world.ts'
 
 const WEEK = '--ticker SPY --from 2025-06-02 --to 2025-06-06'
@@ -9,6 +11,24 @@ const WEEK = '--ticker SPY --from 2025-06-02 --to 2025-06-06'
 /** Runs a command inside this process. */
 const here = async (args: string, url: string, dataDir = freshFolder(), env: Record<string, string> = {}) =>
   await runHere([...args.split(' '), '--data-dir', dataDir], { env: { ...vendorEnv(url), ...env } })
+
+describe('where nobody reads what is printed', () => {
+  test('a backfill goes on to its end, is noted as it ended, and keeps its exit code', async () => {
+    const { url } = await vendor({
+      bars: (date) => (date === '2025-06-02' ? minuteBars(date).map(invalid) : minuteBars(date)),
+    })
+    const dataDir = freshFolder()
+    const words = `backfill ${WEEK} --no-progress --data-dir ${dataDir}`
+    const command = `"${process.execPath}" "${CLI_BIN}" ${words} | true; exit \${PIPESTATUS[0]}`
+    const child = spawn('bash', ['-c', command], {
+      env: cliEnv({ ...vendorEnv(url), PATH: process.env['PATH'] }),
+      stdio: 'ignore',
+    })
+    expect(await once(child, 'exit')).toEqual([3, null])
+    const { document } = await runCliJson(['runs', 'show', 'last', '--data-dir', dataDir], { here: true })
+    expect(document).toMatchObject({ state: 'partial', exitCode: 3 })
+  })
+})
 
 describe('what a backfill tells people', () => {
   test('is what it recorded, refused and dropped, and every kind of hole', async () => {

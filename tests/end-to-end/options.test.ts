@@ -385,6 +385,20 @@ describe('snapshot-chain', () => {
     expect(sent).toHaveLength(contracts!)
   })
 
+  test.each([
+    // 20:30 in New York, when the shipped crontab runs the night; then early and in the course of the next morning
+    ['SPY', '2025-06-06T00:30:00Z', '2025-06-05'],
+    ['SPY', '2025-06-06T12:00:00Z', '2025-06-05'],
+    ['SPY', '2025-06-06T13:30:00Z', '2025-06-06'],
+    ['SPY', '2025-06-07T14:00:00Z', '2025-06-06'],
+    ['SPX', '2025-06-06T00:00:00Z', '2025-06-05'],
+    ['SPX', '2025-06-06T00:30:00Z', '2025-06-06'],
+  ])('of %s at %s is of the session of %s', async (underlying, now, session) => {
+    const at = await desk([], now)
+    const { code, document } = await run(at, ['snapshot-chain', '--underlying', underlying])
+    expect([code, document['sessionDate']]).toEqual([0, session])
+  })
+
   test('is all or nothing', async () => {
     const at = await desk(['500:path=cursor,after=1'])
     const { code } = await run(at, ['snapshot-chain', '--underlying', 'AAPL'])

@@ -79,7 +79,7 @@ async function lookOn(context: RunContext, seconds: number): Promise<ExitCode> {
     if (out.stream.isTTY) out.stream.write(CLEAR)
     const code = await look(context)
     await sleep(seconds * 1000, signals.immediate).catch(() => undefined)
-    if (signals.immediate.aborted) return code
+    if (signals.immediate.aborted || out.stream.errored) return code // nobody looks any more
     if (!out.stream.isTTY) out.line()
   }
 }
