@@ -13,6 +13,7 @@ export class Intake {
   readonly #fallback: string
   readonly #sessions: ReadonlySet<string>
   readonly #kept = new Map<string, number>()
+  readonly #firstUs = new Map<string, number>()
   readonly #refused = new Map<string, QuarantinedRow[]>()
   readonly duplicates: DuplicateCounts
 
@@ -27,8 +28,22 @@ export class Intake {
   readonly keep = (batch: Batch): void => {
     const { dates, codes } = sessionDates(this.#dataset, batch)
     const counts = new Array<number>(dates.length).fill(0)
-    for (let row = 0; row < batch.length; row++) counts[codes[row]!]!++
-    dates.forEach((date, i) => this.#kept.set(date, (this.#kept.get(date) ?? 0) + counts[i]!))
+    const firsts = new Array<number>(dates.length).fill(Infinity)
+    const events = batch.columns[this.#dataset.eventColumn] as Float64Array
+    for (let row = 0; row < batch.length; row++) {
+      const code = codes[row]!
+      counts[code]!++
+      if (events[row]! < firsts[code]!) firsts[code] = events[row]!
+    }
+    dates.forEach((date, i) => {
+      this.#kept.set(date, (this.#kept.get(date) ?? 0) + counts[i]!)
+      this.#firstUs.set(date, Math.min(this.#firstUs.get(date) ?? Infinity, firsts[i]!))
+    })
+  }
+
+  /** The event of the first row of `date`; of instants, UTC microseconds. Infinity without any. */
+  firstEvent(date: string): number {
+    return this.#firstUs.get(date) ?? Infinity
   }
 
   /** Takes refused rows of `wanted` sessions, and those that belong to no session of the item. */

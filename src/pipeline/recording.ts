@@ -2,10 +2,11 @@ import type { Batch } from '../core/batch.ts'
 import { EntitlementError } from '../core/errors.ts'
 import { compose, type Stage } from '../core/flow.ts'
 import type { CellVerdict, CommitReceipt } from '../lake/series-contract.ts'
+import { calendarOf } from '../market/calendar/index.ts'
 import { dedup } from '../stages/dedup.ts'
 import { inRequest } from '../stages/in-request.ts'
 import { validate } from '../stages/validate.ts'
-import { BETWEEN_BUSY, isBetweenBusy } from './busy-neighbours.ts'
+import { BETWEEN_BUSY, isBetweenBusy, startsLate } from './busy-neighbours.ts'
 import { Intake } from './intake.ts'
 import { assertTickerKnown } from './known-ticker.ts'
 import { LateWatch } from './late-watch.ts'
@@ -14,6 +15,12 @@ import { claimLake, NOT_ENTITLED, stillWanted, type RecordContext } from './reco
 import { pour, run } from './run.ts'
 import { urgencyOf } from './urgency.ts'
 import type { ItemResult, WorkItem } from './work-item.ts'
+
+/** Asks for sessions once more; `from`: a session before them that is asked for as well, and not recorded. */
+type Refetch = (wanted: readonly string[], from?: string) => Promise<void>
+
+/** Late starts of one answer that are asked about: halts are rare. */
+const MOST_LATE_STARTS = 8
 
 /** One work item on its way into the lake. */
 export class Recording {
@@ -44,11 +51,13 @@ export class Recording {
       sink,
       onWritten: this.#intake.keep,
       settle: async () => {
-        await this.#askAboutSilence(async (silent) => {
-          const range = { from: silent[0]!, to: silent.at(-1)! }
-          const stage = this.#refine(silent)
+        const refetch = async (wanted: readonly string[], from = wanted[0]!): Promise<void> => {
+          const range = { from, to: wanted.at(-1)! }
+          const stage = this.#refine(wanted, range)
           await pour({ stage, sink, onWritten: this.#intake.keep }, this.#fetch(range))
-        })
+        }
+        await this.#askAboutSilence(refetch)
+        await this.#askAboutLateStarts(refetch)
         await claimLake(this.#context)
         settled = this.#settledBefore()
         return await this.#verdicts()
@@ -87,7 +96,7 @@ export class Recording {
   }
 
   /** Lets the good rows of `wanted` pass, each once. */
-  #refine(wanted: readonly string[]): Stage {
+  #refine(wanted: readonly string[], { from, to }: SessionRange = this.#item): Stage {
     const { dataset, ticker } = this.#context.writer.options.series
     const intake = this.#intake
     const sessions = new Set(wanted)
@@ -95,7 +104,7 @@ export class Recording {
     return compose(
       validate(dataset, { ticker, onRefused }),
       inRequest(dataset, {
-        ...{ from: this.#item.from, to: this.#item.to, wanted: sessions, onRefused },
+        ...{ from, to, wanted: sessions, onRefused },
         onPassing: (rows) => this.#late.pass(rows),
       }),
       dedup(dataset, { onDuplicate: intake.duplicates.drop }),
@@ -103,7 +112,7 @@ export class Recording {
   }
 
   /** Sessions without a row: refetches what may have been cut off, and finds out what the plan covers. */
-  async #askAboutSilence(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+  async #askAboutSilence(refetch: Refetch): Promise<void> {
     const { judge, writer } = this.#context
     const { sessions } = this.#item
     for (const date of sessions) if (this.#intake.kept(date) > 0) judge.noteCovered(date)
@@ -119,10 +128,7 @@ export class Recording {
     await this.#refetchSuspicious(refetch)
   }
 
-  async #refetchLead(
-    lead: readonly string[],
-    refetch: (silent: readonly string[]) => Promise<void>,
-  ): Promise<void> {
+  async #refetchLead(lead: readonly string[], refetch: Refetch): Promise<void> {
     try {
       await refetch(lead)
     } catch (error) {
@@ -142,7 +148,7 @@ export class Recording {
    * Suspicious sessions are asked for once more, those at the end by themselves and with the session before them:
    * an answer that was cut off ends in the middle of one. Goes on for as long as each round brings sessions.
    */
-  async #refetchSuspicious(refetch: (silent: readonly string[]) => Promise<void>): Promise<void> {
+  async #refetchSuspicious(refetch: Refetch): Promise<void> {
     const last = this.#item.sessions.at(-1)!
     let wasCutOff = false
     for (let before = Infinity; ;) {
@@ -157,15 +163,34 @@ export class Recording {
     if (wasCutOff && this.#intake.kept(last) > 0) await this.#askAgain([last], refetch)
   }
 
-  async #askAgain(
-    silent: readonly string[],
-    refetch: (silent: readonly string[]) => Promise<void>,
-  ): Promise<void> {
+  async #askAgain(silent: readonly string[], refetch: Refetch): Promise<void> {
     if (silent.length === 0) return
     try {
       await refetch(this.#withSessionBefore(silent))
     } catch (error) {
       if (!(error instanceof EntitlementError)) throw error // then they stay as they are
+    }
+  }
+
+  /**
+   * Sessions that begin long after the open although much traded then: the answer may have been cut within them. Each is
+   * asked for once more with the session before it, so that a cut would fall there.
+   */
+  async #askAboutLateStarts(refetch: Refetch): Promise<void> {
+    const { dataset } = this.#context.writer.options.series
+    const late = this.#item.sessions.filter((date) => {
+      const [rows, firstUs] = [this.#intake.kept(date), this.#intake.firstEvent(date)]
+      return rows > 0 && startsLate(dataset, date, { rows, firstUs })
+    })
+    for (const date of late.slice(0, MOST_LATE_STARTS)) {
+      const calendar = calendarOf(dataset.calendar)
+      const before = date > calendar.firstDate ? calendar.previous(date).date : date
+      this.#intake.forgetRefused(date)
+      try {
+        await refetch([date], before)
+      } catch (error) {
+        if (!(error instanceof EntitlementError)) throw error // then it stays as it is
+      }
     }
   }
 

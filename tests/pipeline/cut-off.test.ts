@@ -5,6 +5,7 @@ import { createEngine } from '../../src/lake/engines/index.ts'
 import { verifySeries } from '../../src/lake/verify.ts'
 import { datasetNamed } from '../../src/market/datasets/index.ts'
 import { envelope, minuteBars, type BarRequest, type WireBar } from '../support/bar-vendor.ts'
+import { calm } from './gap-lake.ts'
 import { record, sourceAt, vendor } from './record.ts'
 
 const minutes = ({ timespan }: BarRequest) => timespan === 'minute'
@@ -44,6 +45,35 @@ describe('an answer that ends early without a word', () => {
     const { cells } = await record({ source: sourceAt(url), dataset: 'equity_bars_1d' })
     expect(Object.values(cells)).toEqual(['complete', 'complete', 'empty', 'complete', 'complete'])
   })
+})
+
+test('a session within which the answer was cut is asked for with the one before it; a late open is believed', async () => {
+  const dates = ['2025-05-30', '2025-06-02', '2025-06-03', '2025-06-04', '2025-06-05', '2025-06-06']
+  const opensLate = '2025-06-05'
+  const { url, requests } = await vendor({
+    instead: (request) => {
+      if (!minutes(request)) return undefined
+      const { from, to } = request
+      const middle = (Date.parse(from) + Date.parse(to) + 86_400_000) / 2 + 7 * 3_600_000
+      const bars = dates
+        .filter((date) => date >= from && date <= to)
+        .flatMap((date) => (date === opensLate ? calm(date).slice(150) : calm(date)))
+      return {
+        body: envelope(
+          'SPY',
+          bars.filter(({ t }) => Number(t) >= middle),
+        ),
+      }
+    },
+    hasDailyBar: (date) => dates.includes(date),
+  })
+  const run = await record({ source: sourceAt(url) })
+  expect(run.sessions.map(({ state, rows }) => [state, rows])).toEqual([
+    ...[390, 390, 390, 240, 390].map((rows) => ['complete', rows]),
+  ])
+  expect(run.exitCode).toBe(0)
+  const asked = requests.map(({ url: path }) => /minute\/([\d-]+)\/([\d-]+)/.exec(path)?.slice(1).join(' '))
+  expect(asked.filter((range) => range === '2025-06-04 2025-06-05')).toHaveLength(1)
 })
 
 test('where every answer begins late, that of the daily bars too, no session is called empty', async () => {
