@@ -50,12 +50,29 @@ function* readDotEnv(path: string): Iterable<[string, Variable]> {
   } catch (cause) {
     throw new ConfigError(`.env: cannot be read: ${(cause as Error).message}`, { cause })
   }
-  const lines = text.split('\n')
-  for (const [name, value] of Object.entries(parseEnv(text))) {
+  const lines = text.replace(/^\uFEFF/, '').split('\n')
+  for (const [name, value] of Object.entries(parseEnv(assignments(lines)))) {
     const line =
       lines.findIndex((candidate) => new RegExp(`^\\s*(export\\s+)?${name}\\s*=`).test(candidate)) + 1
     if (value) yield [name, { value, origin: { kind: 'environment', place: `.env:${line} ${name}` } }]
   }
+}
+
+/** Without lines that assign nothing: Node's parser takes them for the beginning of the next name. */
+function assignments(lines: readonly string[]): string {
+  let quote: string | undefined
+  const kept = lines.map((line) => {
+    if (quote !== undefined) {
+      if (line.includes(quote)) quote = undefined
+      return line
+    }
+    const value = /^\s*(?:export\s+)?[\w.-]+\s*=\s*(.*)$/.exec(line)?.[1]
+    if (value === undefined) return ''
+    const first = value[0] ?? ''
+    if (/["'`]/.test(first) && !value.slice(1).includes(first)) quote = first
+    return line
+  })
+  return kept.join('\n')
 }
 
 /**

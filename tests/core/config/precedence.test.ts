@@ -217,6 +217,20 @@ describe('the API key', () => {
     expect(both.secrets.polygonApiKey).toBe(key)
   })
 
+  test('is taken from .env whatever else stands there: a stray line, a bare name, a mark at the beginning', () => {
+    for (const before of [
+      'foo bar\n',
+      'NAME\n',
+      '\uFEFF',
+      'export\n',
+      `OTHER="two\nlines"\n`,
+      '# a comment\n',
+    ]) {
+      const { secrets } = load({ dotEnv: `${before}POLYGON_API_KEY=${key}\n` })
+      expect([before, secrets.polygonApiKey]).toEqual([before, key])
+    }
+  })
+
   test('is taken from a file of its own, unless a variable holds one', () => {
     const path = join(freshFolder(), 'key')
     writeFileSync(path, `${key}\n`)
