@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder, replaceFile } from '../../lake/durable.ts'
-import { dataPaths } from '../../lake/layout.ts'
+import { dataPaths, TEMPORARY_SUFFIX } from '../../lake/layout.ts'
 import { takeLock } from '../../lake/lock.ts'
 import type { Baseline, DriftChange } from './observation.ts'
 
@@ -50,6 +51,24 @@ export async function readDrift(root: string): Promise<DriftState> {
 }
 
 const LOCK_WAIT_MS = 10_000
+
+/** Takes away what a killed process left half-written, unless one is at it right now. */
+export async function sweepDrift(root: string): Promise<void> {
+  const left = statePath(root) + TEMPORARY_SUFFIX
+  if (!existsSync(left)) return
+  const options = {
+    folder: dataPaths(root).locks,
+    name: 'drift',
+    purpose: 'notes on changed fields',
+    waitMs: 0,
+  }
+  try {
+    const lock = await takeLock(options, new AbortController().signal)
+    await rm(left, { force: true }).finally(() => lock.release())
+  } catch {
+    // being written, or not ours to change
+  }
+}
 
 /** Changes the state, one process after the other. */
 export async function changeDrift(

@@ -5,7 +5,7 @@ import type { LiveRows } from '../../sources/polygon/socket/event-table.ts'
 import type { Baseline, Observation } from './observation.ts'
 import { observeLive, observePage } from './observe.ts'
 import { keepRawPage, type RawPage } from './raw-pages.ts'
-import { changeDrift, readDrift, type DriftEntry, type DriftState } from './store.ts'
+import { changeDrift, readDrift, sweepDrift, type DriftEntry, type DriftState } from './store.ts'
 
 export interface DriftWatchOptions {
   readonly root: string
@@ -38,6 +38,7 @@ export class DriftWatch {
   }
 
   static async open(options: DriftWatchOptions): Promise<DriftWatch> {
+    await sweepDrift(options.root)
     return new DriftWatch(options, await readDrift(options.root))
   }
 
