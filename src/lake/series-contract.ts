@@ -60,7 +60,7 @@ export const LOST = 'the segment was damaged on the disk; to be recorded again'
  * Reason of a cell that a run means to record and has not come to yet. Whoever goes on after a stop learns from it how
  * far the run was to go; any other verdict stands above it.
  */
-export const WANTED = 'not recorded yet: a run is to record it, or was'
+export const WANTED = 'not recorded yet: a run is to record it'
 
 export const NO_ROWS: ReceivedRows = { staged: [], sessions: new Set(), lost: [] }
 
