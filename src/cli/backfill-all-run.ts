@@ -40,19 +40,12 @@ export async function runBackfillAll(context: RunContext, flags: BackfillAllFlag
     await showPlans(context, await planAll(context, whole), whole.source)
     return EXIT.ok
   }
-  const begin = () =>
-    context.telemetry.begin({
-      command: 'backfill-all',
-      tickers: seriesOf(whole).map(({ ticker }) => ticker),
-      metrics: flags,
-    })
-  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb).catch(async (error: unknown) => {
-    await begin().catch(() => undefined) // so that `runs` and the metrics tell of it, if they can
-    throw error
-  })
   refuseWithoutKey(context, flags)
   await assertLakeTakes(config.dataDir, flags.source, config.settings)
-  await begin()
+  const tickers = seriesOf(whole).map(({ ticker }) => ticker)
+  await context.telemetry.beginChecked({ command: 'backfill-all', tickers, metrics: flags }, () =>
+    checkDataDir(config.dataDir, config.settings.disk.minFreeMb),
+  )
   const plans = await planAll(context, whole)
   const entry = await registerProcess(config.dataDir, {
     ...{ kind: 'run', command: 'backfill-all', run: context.runId, state: 'recording' },

@@ -32,17 +32,10 @@ export async function backfill(context: RunContext, flags: RecordFlags): Promise
   }
   const { config, now } = context
   checkRange(flags, seriesOf(flags), now())
-  const begin = () =>
-    context.telemetry.begin({
-      command: 'backfill',
-      tickers: seriesOf(flags).map(({ ticker }) => ticker),
-      metrics: flags,
-    })
-  await checkDataDir(config.dataDir, config.settings.disk.minFreeMb).catch(async (error: unknown) => {
-    await begin().catch(() => undefined) // so that `runs` and the metrics tell of it, if they can
-    throw error
-  })
-  await begin()
+  const tickers = seriesOf(flags).map(({ ticker }) => ticker)
+  await context.telemetry.beginChecked({ command: 'backfill', tickers, metrics: flags }, () =>
+    checkDataDir(config.dataDir, config.settings.disk.minFreeMb),
+  )
   const watch = await BackfillWatch.start(context)
   const opened = await openHistorySource({
     kind: flags.source,

@@ -28,10 +28,15 @@ export async function assertQuality(
 ): Promise<void> {
   const lake = await openLake(context.config.dataDir)
   try {
-    const read = (await lake.series()).filter(({ dataset, ticker }) => {
-      if (!new RegExp(`\\b${dataset.name}\\b`, 'i').test(sql)) return false
-      const keys = keysRead(tree, dataset.name, seriesKeyOf(dataset))
-      return keys === 'all' || keys.has(ticker)
+    const series = await lake.series()
+    const keysOf = new Map(
+      [...new Set(series.map(({ dataset }) => dataset))]
+        .filter(({ name }) => new RegExp(`\\b${name}\\b`, 'i').test(sql))
+        .map((dataset) => [dataset, keysRead(tree, dataset.name, seriesKeyOf(dataset))]),
+    )
+    const read = series.filter(({ dataset, ticker }) => {
+      const keys = keysOf.get(dataset)
+      return keys === 'all' || keys?.has(ticker) === true
     })
     const scores = await scoreAll(context, lake, read, { asOf })
     const bad = worstFirst(scores.filter(({ score }) => score !== null && score < least))

@@ -112,6 +112,20 @@ export class RunTelemetry {
     this.#timer.unref()
   }
 
+  /**
+   * Begins the run once `check` has found that it can be; one that cannot is begun all the same, if that is possible, so
+   * that `runs`, `health` and the metrics tell of it.
+   *
+   * @throws what `check` throws
+   */
+  async beginChecked(subject: RunSubject, check: () => Promise<void>): Promise<void> {
+    await check().catch(async (error: unknown) => {
+      await this.begin(subject).catch(() => undefined)
+      throw error
+    })
+    await this.begin(subject)
+  }
+
   /** Shows metrics from now on, where asked to, of the runs that are parts of this process. @throws as begin does */
   async show(command: string, metrics: MetricsFlags): Promise<void> {
     await this.#showMetrics(command, metrics)

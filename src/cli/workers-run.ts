@@ -98,17 +98,13 @@ function workerCalled(id: string, running: readonly ProcessEntry[]): ProcessEntr
 /** Ends runs; of one that waits for a worker that hangs, the worker is killed at the deadline, not the run. */
 async function stopRuns(context: RunContext, flags: StopFlags, targets: readonly ProcessEntry[]) {
   const { dataDir } = context.config
-  const hung: ProcessEntry[] = []
+  const hung: Awaited<ReturnType<typeof stopEach>> = []
   const stopped = await stopEach(context, flags, targets, async ({ pid }) => {
     const mine = (await listProcesses(dataDir)).filter((one) => isWorker(one) && one.parent === pid)
-    hung.push(...mine)
-    await stopEach(context, { within: 0 }, mine)
+    hung.push(...(await stopEach(context, { within: 0 }, mine)))
     return mine.length > 0
   })
-  const killed = hung.map(({ pid, kind, command, ticker }) => ({
-    ...{ pid, kind, command, ticker: ticker ?? null, how: 'killed' as const },
-  }))
-  return [...stopped, ...killed]
+  return [...stopped, ...hung]
 }
 
 async function stopEach(

@@ -39,6 +39,11 @@ export const compose =
   (batches) =>
     stages.reduce((flow, stage) => stage(flow), batches)
 
+/** A flow of one batch; of none where it has no rows. */
+export async function* flowOf(batch: Batch): AsyncGenerator<Batch> {
+  if (batch.length > 0) yield await Promise.resolve(batch)
+}
+
 /** All batches of a flow; for tests and for small answers. */
 export async function collect(batches: Batches): Promise<Batch[]> {
   const out: Batch[] = []

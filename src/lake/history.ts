@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, copyFile, link, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -115,9 +116,10 @@ export async function versionsFromDiffs(
   const versions: Version[] = []
   const files = await historyFiles(root, series)
   for (const path of files.filter((name) => name.endsWith('.diff.jsonl'))) {
-    const text = await readFile(join(root, path), 'utf8')
+    const bytes = await readFile(join(root, path))
+    const text = bytes.toString('utf8')
     const told = parseVersions(text.slice(text.lastIndexOf('\n', text.length - 2) + 1))
-    const sha256 = await sha256File(join(root, path))
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
     versions.push(
       ...told.map(({ diff, ...rest }) => ({ ...rest, ...(diff && { diff: { ...diff, sha256 } }) })),
     )

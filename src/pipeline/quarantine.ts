@@ -1,7 +1,7 @@
 import { rowAt, takeRows, type Batch } from '../core/batch.ts'
 import { concatBatches } from '../core/batch-concat.ts'
 import { PipelineError } from '../core/errors.ts'
-import { collect, compose, type Refusal } from '../core/flow.ts'
+import { collect, compose, flowOf, type Refusal } from '../core/flow.ts'
 import { rowComparator } from '../core/sort.ts'
 import { heldRows } from '../lake/held-rows.ts'
 import type { Cell } from '../lake/ledger.ts'
@@ -190,13 +190,9 @@ async function assertPasses(entry: QuarantineEntry, batch: Batch): Promise<void>
     validate(dataset, { ...(seriesKeyOf(dataset) === 'ticker' && { ticker }), onRefused }),
     ...(columnOf(dataset, 'contract') ? [optionSymbols(onRefused)] : []),
   )
-  await collect(stage(once(batch)))
+  await collect(stage(flowOf(batch)))
   const [first] = refusals
   if (first) throw refusal(entry, first.rule, first.reason, true)
-}
-
-async function* once(batch: Batch): AsyncGenerator<Batch> {
-  yield batch
 }
 
 /** A row that differs from the one that the lake holds under its key would take its place. */

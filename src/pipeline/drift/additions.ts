@@ -1,4 +1,5 @@
 import { takeRows, type Batch } from '../../core/batch.ts'
+import { flowOf } from '../../core/flow.ts'
 import { columnComparison, mergeJoin, type JoinVisitor } from '../../core/merge-join.ts'
 import { isNullAt } from '../../core/nulls.ts'
 import { dedupLastWins } from '../../core/sort.ts'
@@ -30,10 +31,6 @@ export async function additions(
     onLeft: () => undefined,
     onRight: (_, row) => void rows.push(row),
   }
-  await mergeJoin(key, held, once(sorted), visitor)
+  await mergeJoin(key, held, flowOf(sorted), visitor)
   return takeRows(sorted, rows)
-}
-
-async function* once(batch: Batch): AsyncGenerator<Batch> {
-  yield await Promise.resolve(batch)
 }

@@ -1,4 +1,5 @@
-import { NS_NULL, type ColumnData } from '../../core/batch.ts'
+import type { ColumnData, ListColumn } from '../../core/batch.ts'
+import { isNullAt } from '../../core/nulls.ts'
 import type { WireField, WireTable } from '../../sources/polygon/wire/scan.ts'
 import type { Observation } from './observation.ts'
 import type { SampleRow } from './renamed.ts'
@@ -58,10 +59,9 @@ export function observeDays(options: DayFields): Observation[] {
   return fields.flatMap(({ name }): Observation[] => {
     const data = table.columns.get(name)
     if (!data || 'offsets' in data || table.wrongTypes.has(name)) return []
-    const values = 'codes' in data ? data.codes : data
-    const looks = telling.map((day) => ({ day, ...lookAt(values, day) }))
+    const looks = telling.map((day) => ({ day, ...lookAt(data, day) }))
     if (!looks.some(({ share }) => share >= ALWAYS)) return []
-    const gone = looks.filter(({ day, share }) => share === 0 && allNull(values, day))
+    const gone = looks.filter(({ day, share }) => share === 0 && allNull(data, day))
     if (gone.length > 0) {
       const isThere = name in (rows()[gone[0]!.day.from] ?? {})
       return [{ field: name, change: isThere ? 'null' : 'missing', count: rowsOf(gone) }]
@@ -78,26 +78,23 @@ interface Look {
   readonly typical: number | undefined
 }
 
-type Values = Float64Array | Int32Array | BigInt64Array
+/** A column with one value per row. */
+type Single = Exclude<ColumnData, ListColumn>
 
-function lookAt(values: Values, { from, to }: Day): Omit<Look, 'day'> {
+function lookAt(data: Single, { from, to }: Day): Omit<Look, 'day'> {
   const step = Math.max(1, Math.floor((to - from) / LOOKED_AT))
+  const values = 'codes' in data ? data.codes : data
   const sizes: number[] = []
   let looked = 0
   for (let row = from; row < to; row += step, looked++) {
-    if (!isNull(values, row)) sizes.push(Math.abs(Number(values[row])))
+    if (!isNullAt(data, row)) sizes.push(Math.abs(Number(values[row])))
   }
   sizes.sort((a, b) => a - b)
   return { share: sizes.length / looked, typical: sizes[sizes.length >> 1] }
 }
 
-function isNull(values: Values, row: number): boolean {
-  const value = values[row]!
-  return values instanceof Int32Array ? value === -1 : value === NS_NULL || Number.isNaN(value)
-}
-
-function allNull(values: Values, { from, to }: Day): boolean {
-  for (let row = from; row < to; row++) if (!isNull(values, row)) return false
+function allNull(data: Single, { from, to }: Day): boolean {
+  for (let row = from; row < to; row++) if (!isNullAt(data, row)) return false
   return true
 }
 

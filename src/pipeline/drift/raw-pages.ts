@@ -34,7 +34,8 @@ export async function keepRawPage(
   const names = await rawNames(root)
   if (names.includes(name)) {
     const { runs = [] } = await readPage(root, name)
-    await writePage(root, name, { ...page, runs: [...new Set([...runs, ...(page.runs ?? [])])] })
+    const all = [...new Set([...runs, ...(page.runs ?? [])])]
+    if (all.length > runs.length) await writePage(root, name, { ...page, runs: all })
     return true
   }
   if (names.length >= maxPages) return false

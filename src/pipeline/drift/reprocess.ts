@@ -1,6 +1,6 @@
 import { takeRows, type Batch } from '../../core/batch.ts'
 import { concatBatches } from '../../core/batch-concat.ts'
-import { collect, compose, type RefusalSink } from '../../core/flow.ts'
+import { collect, compose, flowOf, type RefusalSink } from '../../core/flow.ts'
 import { heldRows } from '../../lake/held-rows.ts'
 import { readQuarantine, type QuarantinedRow } from '../../lake/quarantine.ts'
 import type { Cell, CellState } from '../../lake/ledger.ts'
@@ -117,13 +117,9 @@ async function readAgain(
   const own = seriesKeyOf(dataset) === 'ticker' && { ticker: page.ticker }
   const stages = [validate(dataset, { ...own, onRefused }), dedup(dataset)]
   const stage = compose(...stages, ...(dataset.name === optionChain.name ? [optionSymbols(onRefused)] : []))
-  const batches = await collect(stage(once(batch)))
+  const batches = await collect(stage(flowOf(batch)))
   const unread = strangers(read.table, mapping).map(({ field }) => field)
   return { good: batches.length > 0 ? concatBatches(batches) : undefined, refused, reason, unread }
-}
-
-async function* once(batch: Batch): AsyncGenerator<Batch> {
-  if (batch.length > 0) yield await Promise.resolve(batch)
 }
 
 /**
