@@ -1,4 +1,5 @@
 import type { Batch, ColumnType, ListColumn, StringColumn } from '../core/batch.ts'
+import { kernels, kernelScratch } from '../core/kernels/index.ts'
 
 /**
  * A fingerprint of rows that does not depend on their order, on batch boundaries or on the file format:
@@ -12,14 +13,20 @@ export class RowDigest {
   #b = 0
 
   add(batch: Batch): this {
-    const { length } = batch
-    const a = scratch('a', length).fill(0x9e3779b9)
-    const b = scratch('b', length).fill(0x85ebca6b)
-    for (const { name, type } of batch.schema) mixColumn(type, batch.columns[name], a, b)
-    this.#a = (this.#a + sumOf(a)) >>> 0
-    this.#b = (this.#b + sumOf(b)) >>> 0
-    this.rows += length
+    for (let from = 0; from < batch.length; from += WINDOW_ROWS) {
+      this.#addWindow(batch, from, Math.min(from + WINDOW_ROWS, batch.length))
+    }
+    this.rows += batch.length
     return this
+  }
+
+  #addWindow({ schema, columns }: Batch, from: number, to: number): void {
+    const place = placeFor(to - from)
+    const { digestStart, digestSum } = kernels()
+    digestStart(place.a, place.b, place.rows)
+    for (const { name, type } of schema) mixColumn(type, columns[name], from, place)
+    this.#a = (this.#a + digestSum(place.a, place.rows)) >>> 0
+    this.#b = (this.#b + digestSum(place.b, place.rows)) >>> 0
   }
 
   /** Takes over the rows of `other`, as if they had been added here. */
@@ -36,86 +43,80 @@ export class RowDigest {
   }
 }
 
-const scratches = { a: new Uint32Array(0), b: new Uint32Array(0) }
+/** Rows mixed together: their mixes and one column stay close to the processor. */
+const WINDOW_ROWS = 4096
 
-/** Memory for `length` words, used again each time: what is thrown away makes the garbage collector run. */
-function scratch(name: keyof typeof scratches, length: number): Uint32Array {
-  if (scratches[name].length < length) scratches[name] = new Uint32Array(Math.max(length, 4096))
-  return scratches[name].subarray(0, length)
+/** Where the mixes of some rows and the values of one column stand in the kernels' memory. */
+interface Place {
+  readonly rows: number
+  readonly a: number
+  readonly b: number
+  readonly values: number
+}
+
+function placeFor(rows: number): Place {
+  const a = kernelScratch(WINDOW_ROWS * 16)
+  return { rows, a, b: a + WINDOW_ROWS * 4, values: a + WINDOW_ROWS * 8 }
 }
 
 /** The digest of one batch, as text. */
 export const digestOf = (batch: Batch): string => new RowDigest().add(batch).toString()
 
-function sumOf(mixed: Uint32Array): number {
-  let sum = 0
-  for (let row = 0; row < mixed.length; row++) sum = (sum + finish(mixed[row]!)) >>> 0
-  return sum
-}
-
 const hex = (word: number): string => word.toString(16).padStart(8, '0')
 
-function mixColumn(type: ColumnType, data: unknown, a: Uint32Array, b: Uint32Array): void {
+function mixColumn(type: ColumnType, data: unknown, from: number, place: Place): void {
   switch (type) {
     case 'string':
-      return mixStrings(data as StringColumn, a, b)
+      return mixStrings(data as StringColumn, from, place)
     case 'int_list':
-      return mixLists(data as ListColumn, a, b)
+      return mixLists(data as ListColumn, from, place)
     case 'ns':
-      return mixWords(wordsOf(data as BigInt64Array), a, b)
+      return mixNanoseconds(data as BigInt64Array, from, place)
     default:
-      return mixDoubles(data as Float64Array, a, b)
+      return mixDoubles(data as Float64Array, from, place)
   }
 }
-
-const NAN_HIGH_WORD = 0x7ff80000
 
 /** One bit pattern for every NaN (null) and for both zeros: Parquet engines do not keep the difference. */
-function mixDoubles(values: Float64Array, a: Uint32Array, b: Uint32Array): void {
-  const words = wordsOf(values)
-  for (let row = 0; row < a.length; row++) {
-    const value = values[row]!
-    let low = words[2 * row]!
-    let high = words[2 * row + 1]!
-    if (value === 0) low = high = 0
-    else if (value !== value) {
-      low = 0
-      high = NAN_HIGH_WORD
+function mixDoubles(data: Float64Array, from: number, { rows, a, b, values }: Place): void {
+  const { memory, digestDoubles } = kernels()
+  new Float64Array(memory.buffer, values, rows).set(data.subarray(from, from + rows))
+  digestDoubles(values, rows, a, b)
+}
+
+function mixNanoseconds(data: BigInt64Array, from: number, { rows, a, b, values }: Place): void {
+  const { memory, digestWhole } = kernels()
+  new BigInt64Array(memory.buffer, values, rows).set(data.subarray(from, from + rows))
+  digestWhole(values, rows, a, b)
+}
+
+const NULL_TEXT = 0x5bd1e995
+const TEXT_TWIST = 0x27d4eb2f
+
+function mixStrings({ codes, dictionary }: StringColumn, from: number, { rows, a, b, values }: Place): void {
+  const { memory, digestWords } = kernels()
+  const words = new Uint32Array(memory.buffer, values, rows)
+  let [known, hash] = [-1, NULL_TEXT] // of the row before: texts mostly repeat
+  for (let row = 0; row < rows; row++) {
+    const code = codes[from + row]!
+    if (code !== known) {
+      known = code
+      hash = code < 0 ? NULL_TEXT : fnv1a(dictionary[code]!)
     }
-    a[row] = step(step(a[row]!, low), high)
-    b[row] = step(step(b[row]!, high), low)
+    words[row] = hash
   }
+  digestWords(values, TEXT_TWIST, rows, a, b)
 }
 
-const wordsOf = (values: Float64Array | BigInt64Array): Uint32Array =>
-  values.byteOffset % 4 === 0
-    ? new Uint32Array(values.buffer, values.byteOffset, values.length * 2)
-    : new Uint32Array(values.slice().buffer)
-
-function mixWords(words: Uint32Array, a: Uint32Array, b: Uint32Array): void {
-  for (let row = 0; row < a.length; row++) {
-    const low = words[2 * row]!
-    const high = words[2 * row + 1]!
-    a[row] = step(step(a[row]!, low), high)
-    b[row] = step(step(b[row]!, high), low)
-  }
-}
-
-function mixStrings({ codes, dictionary }: StringColumn, a: Uint32Array, b: Uint32Array): void {
-  const hashes = Uint32Array.from(dictionary, fnv1a)
-  for (let row = 0; row < a.length; row++) {
-    const code = codes[row]!
-    const word = code < 0 ? 0x5bd1e995 : hashes[code]!
-    a[row] = step(a[row]!, word)
-    b[row] = step(b[row]!, word ^ 0x27d4eb2f)
-  }
-}
-
-function mixLists({ offsets, values }: ListColumn, a: Uint32Array, b: Uint32Array): void {
-  for (let row = 0; row < a.length; row++) {
-    let wordA = step(a[row]!, offsets[row + 1]! - offsets[row]!)
+function mixLists({ offsets, values }: ListColumn, from: number, place: Place): void {
+  const { buffer } = kernels().memory
+  const a = new Uint32Array(buffer, place.a, place.rows)
+  const b = new Uint32Array(buffer, place.b, place.rows)
+  for (let row = 0; row < place.rows; row++) {
+    const [first, end] = [offsets[from + row]!, offsets[from + row + 1]!]
+    let wordA = step(a[row]!, end - first)
     let wordB = b[row]!
-    for (let i = offsets[row]!; i < offsets[row + 1]!; i++) {
+    for (let i = first; i < end; i++) {
       wordA = step(wordA, values[i]!)
       wordB = step(wordB, values[i]!)
     }
@@ -131,15 +132,6 @@ function step(hash: number, word: number): number {
   hash ^= Math.imul(k, 0x1b873593)
   hash = (hash << 13) | (hash >>> 19)
   return Math.imul(hash, 5) + 0xe6546b64
-}
-
-/** MurmurHash3's final mix, so that sums of neighbouring rows do not cancel. */
-function finish(hash: number): number {
-  hash ^= hash >>> 16
-  hash = Math.imul(hash, 0x85ebca6b)
-  hash ^= hash >>> 13
-  hash = Math.imul(hash, 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
 }
 
 function fnv1a(text: string): number {

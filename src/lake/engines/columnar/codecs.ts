@@ -1,5 +1,5 @@
 import type { Compression } from '../../engine.ts'
-import { compressZstd, type Grid } from './zstd/index.ts'
+import { compressZstd, type Grid } from './zstd.ts'
 
 /** How pages are compressed. */
 export interface PageCodec {

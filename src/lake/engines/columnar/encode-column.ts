@@ -15,7 +15,7 @@ import {
   type Present,
 } from './present.ts'
 import { buildTextDictionary, encodeText, textExtremes } from './strings.ts'
-import type { Grid } from './zstd/index.ts'
+import type { Grid } from './zstd.ts'
 
 /** Parquet's numbers of the encodings of values. */
 export const ENCODINGS = { PLAIN: 0, DELTA_BINARY_PACKED: 5, RLE_DICTIONARY: 8 } as const

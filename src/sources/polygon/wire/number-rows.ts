@@ -1,4 +1,4 @@
-import { BYTE, POWERS_OF_TEN } from './cursor.ts'
+import { alignUp, kernels, kernelScratch } from '../../../core/kernels/index.ts'
 
 /** Rows that all have the same fields in the same order, every one a number, written without spaces. */
 export interface NumberShape {
@@ -24,64 +24,77 @@ export interface NumberRows {
   readonly starts: Uint32Array | undefined
 }
 
+/** The kernel's limits, see `kernels/number-rows.ts`. */
+const MOST_FIELDS = 32
+const MOST_NAME_BYTES = 8
+const FIELD_BYTES = 48
+const ZEROS = 16
+
+/**
+ * Bytes looked at together. Rows that are read with care for some other reason come between: so the first window is
+ * small, and each one after a full one is larger.
+ */
+const FIRST_WINDOW = 4096
+const LAST_WINDOW = 65_536
+/** A row that is told from another one takes two bytes per field at least. */
+const MOST_ROWS = 2048
+
 /**
  * Reads rows of `shape` for as long as they come one after the other, and stops in front of the first that is in any
- * way different, wrong or the last: whoever called reads that one with care. This is the hot path of a page of bars:
- * one function, no calls, nothing made.
+ * way different, wrong or the last: whoever called reads that one with care. This is the hot path of a page of bars.
  */
 export function readNumberRows(rows: NumberRows, shape: NumberShape): void {
-  const { bytes, end, starts } = rows
-  const { names, values, factors, limits } = shape
-  const lastField = names.length - 1
-  let { pos, row } = rows
-  for (; row < end; row++) {
-    let at = pos
-    if (bytes[at++] !== BYTE.openBrace) break
-    let field = 0
-    for (; field <= lastField; field++) {
-      const name = names[field]!
-      let i = 0
-      while (i < name.length && bytes[at + i] === name[i]) i++
-      if (i < name.length) break
-      at += i
-      const negative = bytes[at] === BYTE.minus
-      if (negative) at++
-      let digit = bytes[at]! ^ BYTE.zero // 0 to 9 for digits, more for every other byte
-      if (digit > 9) break
-      // As JSON has it, a zero stands alone. Up to nine digits fit in a small integer, which is quicker.
-      const head = at + (digit === 0 ? 1 : 9)
-      let small = 0
-      do {
-        small = small * 10 + digit
-        digit = bytes[++at]! ^ BYTE.zero
-      } while (digit <= 9 && at < head)
-      let digits = small
-      if (digit <= 9) {
-        if (small === 0) break
-        do {
-          digits = digits * 10 + digit
-          digit = bytes[++at]! ^ BYTE.zero
-        } while (digit <= 9)
-      }
-      let scale = 0
-      if (digit === (BYTE.dot ^ BYTE.zero)) {
-        const first = ++at
-        for (digit = bytes[at]! ^ BYTE.zero; digit <= 9; digit = bytes[++at]! ^ BYTE.zero)
-          digits = digits * 10 + digit
-        scale = at - first
-        if (scale === 0 || scale > 22) break
-      }
-      const size = scale === 0 ? digits : digits / POWERS_OF_TEN[scale]!
-      if (digits >= Number.MAX_SAFE_INTEGER || size > limits[field]!) break
-      if (bytes[at] !== (field === lastField ? BYTE.closeBrace : BYTE.comma)) break
-      at++
-      values[field]![row] = (negative ? -size : size) * factors[field]!
-    }
-    // A row that is followed by another one; the last is left to the caller.
-    if (field <= lastField || bytes[at] !== BYTE.comma || bytes[at + 1] !== BYTE.openBrace) break
-    if (starts) starts[row] = pos
-    pos = at + 1
+  if (shape.names.length > MOST_FIELDS || shape.names.some((name) => name.length > MOST_NAME_BYTES)) return
+  const place = placeFor(shape)
+  for (let window = FIRST_WINDOW; rows.row < rows.end; window = Math.min(2 * window, LAST_WINDOW)) {
+    const read = readWindow(rows, shape, place, window)
+    if (read === 0) return
   }
-  rows.pos = pos
-  rows.row = row
+}
+
+/** Where things stand in the kernels' memory. */
+interface Place {
+  readonly window: number
+  readonly starts: number
+  readonly columns: number
+}
+
+function placeFor({ names, factors, limits }: NumberShape): Place {
+  const window = kernelScratch(LAST_WINDOW + ZEROS + 64 + (names.length + 1) * 8 * MOST_ROWS)
+  const starts = alignUp(window + LAST_WINDOW + ZEROS)
+  const columns = starts + 8 * MOST_ROWS
+  const { memory, rowFields } = kernels()
+  const view = new DataView(memory.buffer, rowFields(), names.length * FIELD_BYTES)
+  names.forEach((name, field) => {
+    const at = field * FIELD_BYTES
+    for (let byte = 0; byte < MOST_NAME_BYTES; byte++) {
+      view.setUint8(at + byte, name[byte] ?? 0)
+      view.setUint8(at + MOST_NAME_BYTES + byte, byte < name.length ? 0xff : 0)
+    }
+    view.setUint32(at + 16, name.length, true)
+    view.setUint32(at + 20, columns + field * 8 * MOST_ROWS, true)
+    view.setFloat64(at + 32, factors[field]!, true)
+    view.setFloat64(at + 40, limits[field]!, true)
+  })
+  return { window, starts, columns }
+}
+
+/** Reads the rows that lie in the next `bytes` bytes as a whole. @returns how many */
+function readWindow(rows: NumberRows, { values }: NumberShape, place: Place, bytes: number): number {
+  const { memory, readRows, rowsPosition } = kernels()
+  const memoryBytes = new Uint8Array(memory.buffer)
+  const part = rows.bytes.subarray(rows.pos, rows.pos + bytes)
+  memoryBytes.set(part, place.window)
+  memoryBytes.fill(0, place.window + part.length, place.window + part.length + ZEROS)
+  const most = Math.min(MOST_ROWS, rows.end - rows.row)
+  const base = place.window - rows.pos
+  const read = readRows(place.window, values.length, most, place.starts, base)
+  values.forEach((column, field) => {
+    const at = place.columns + field * 8 * MOST_ROWS
+    column.set(new Float64Array(memory.buffer, at, read), rows.row)
+  })
+  rows.starts?.set(new Uint32Array(memory.buffer, place.starts, read), rows.row)
+  rows.pos += rowsPosition() - place.window
+  rows.row += read
+  return read
 }

@@ -1,6 +1,6 @@
 import { compressors } from 'hyparquet-compressors'
 import { describe, expect, test } from 'vitest'
-import { compressZstd, type Grid } from '../../../../src/lake/engines/columnar/zstd/index.ts'
+import { compressZstd, type Grid } from '../../../../src/lake/engines/columnar/zstd.ts'
 import { randomNumbers } from './tables.ts'
 
 const ROUNDS = Number(process.env.TAPELAKE_ZSTD_ROUNDS ?? 300)

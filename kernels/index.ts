@@ -1,0 +1,10 @@
+// The inner loops of tapelake, compiled to WebAssembly (docs/decisions/0015-kernels.md). Everything here works on memory
+// that the caller fills and reads; nothing is allocated, nothing is kept between calls.
+export { digestDoubles, digestWhole, digestWords, digestStart, digestSum } from './digest'
+export { readRows, rowFields, rowsPosition } from './number-rows'
+export { compressPage } from './zstd/frame'
+
+/** First byte that is the caller's; everything below is the kernels' own. */
+export function scratchBase(): usize {
+  return __heap_base
+}

@@ -1,0 +1,66 @@
+import { KERNELS } from './binary.generated.ts'
+
+/** What is used of the WebAssembly API; Node's types do not have it. */
+interface WebAssemblyApi {
+  readonly Module: new (bytes: Uint8Array) => object
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown }
+}
+
+/** Grows and never shrinks; views made before it grew are void. */
+interface KernelMemory {
+  readonly buffer: ArrayBuffer
+  /** @param pages of 64 KiB */
+  grow(pages: number): number
+}
+
+/**
+ * The inner loops that JavaScript is too slow for, in WebAssembly (sources: `kernels/`). Addresses are bytes in their memory.
+ * Nothing is kept there between calls: put in, call, and read before anything else gets a turn.
+ */
+export interface Kernels {
+  readonly memory: KernelMemory
+  scratchBase(): number
+  /** Sets the mixes of `rows` rows to where they start. */
+  digestStart(a: number, b: number, rows: number): void
+  /** Mixes doubles, one bit pattern for every NaN and for both zeros, into the mixes at `a` and `b`. */
+  digestDoubles(values: number, rows: number, a: number, b: number): void
+  /** The same of 64-bit integers. */
+  digestWhole(values: number, rows: number, a: number, b: number): void
+  /** The same of 32-bit words; the second mix takes them xor `twist`. */
+  digestWords(words: number, twist: number, rows: number, a: number, b: number): void
+  /** The sum of mixes after their last mix, modulo 2^32, as a signed number. */
+  digestSum(mixes: number, rows: number): number
+  /** Where fields of rows are described; see `kernels/number-rows.ts`. */
+  rowFields(): number
+  readRows(from: number, fields: number, most: number, starts: number, base: number): number
+  rowsPosition(): number
+  /** Writes a zstd frame of a page to `out`, and tells its bytes. */
+  compressPage(page: number, bytes: number, stride: number, lead: number, out: number): number
+}
+
+/** What may be read or written by a kernel behind the end of what it was given. */
+export const KERNEL_SLACK = 64
+const PAGE_BYTES = 65_536
+
+let loaded: Kernels | undefined
+let base = 0
+
+/** The kernels, compiled at the first call. */
+export function kernels(): Kernels {
+  if (loaded) return loaded
+  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly
+  loaded = new Instance(new Module(Buffer.from(KERNELS, 'base64')), {}).exports as Kernels
+  base = alignUp(loaded.scratchBase())
+  return loaded
+}
+
+/** Makes sure of `bytes` bytes of scratch memory, which all kernels share. @returns where they begin, a multiple of 64 */
+export function kernelScratch(bytes: number): number {
+  const { memory } = kernels()
+  const missing = base + bytes + KERNEL_SLACK - memory.buffer.byteLength
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES))
+  return base
+}
+
+/** `bytes` or a little more: the next multiple of 64. */
+export const alignUp = (bytes: number): number => Math.ceil(bytes / 64) * 64

@@ -1,2 +1,0 @@
-export { compressZstd } from './frame.ts'
-export type { Grid } from './matches.ts'
