@@ -15,7 +15,7 @@ function step(hash: v128, word: v128): v128 {
 
 /** Sets the mixes of `rows` rows, four at a time, to where they start. */
 export function digestStart(a: usize, b: usize, rows: i32): void {
-  for (let at: usize = 0; at < <usize>rows << 2; at += 16) {
+  for (let at: usize = 0; at < (<usize>rows) << 2; at += 16) {
     v128.store(a + at, i32x4.splat(SEED_A))
     v128.store(b + at, i32x4.splat(SEED_B))
   }
@@ -70,7 +70,7 @@ export function digestWords(words: usize, twist: i32, rows: i32, a: usize, b: us
 export function digestSum(mixes: usize, rows: i32): i32 {
   let sum = 0
   for (let row = 0; row < rows; row++) {
-    let hash = load<i32>(mixes + (<usize>row << 2))
+    let hash = load<i32>(mixes + ((<usize>row) << 2))
     hash ^= hash >>> 16
     hash *= LAST_MIX_A
     hash ^= hash >>> 13

@@ -2,6 +2,8 @@
 // that the caller fills and reads; nothing is allocated, nothing is kept between calls.
 export { digestDoubles, digestWhole, digestWords, digestStart, digestSum } from './digest'
 export { readRows, rowFields, rowsPosition } from './number-rows'
+export { columnResult, encodeColumn } from './parquet/column'
+export { encodeHybrid } from './parquet/hybrid'
 export { compressPage } from './zstd/frame'
 
 /** First byte that is the caller's; everything below is the kernels' own. */

@@ -11,12 +11,10 @@ const fields: usize = memory.data(MAX_FIELDS * FIELD_BYTES, 16)
 
 /** 10^0 to 10^22, all of them exact doubles. */
 const powers: usize = memory.data<f64>([
-  1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
-  1e22,
+  1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+  1e20, 1e21, 1e22,
 ])
-const wholePowers: usize = memory.data<u64>([
-  1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
-])
+const wholePowers: usize = memory.data<u64>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000])
 
 const MAX_DIGITS = 18
 const MAX_SCALE = 22
@@ -43,7 +41,7 @@ function digitsIn(word: u64): i32 {
 
 /** The number that the first `count` bytes of `word`, digits, make. */
 function valueOf(word: u64, count: i32): u64 {
-  let digits = (word << (64 - (<u64>count << 3))) & 0x0f0f0f0f0f0f0f0f
+  let digits = (word << (64 - ((<u64>count) << 3))) & 0x0f0f0f0f0f0f0f0f
   digits = (digits * 2561) >> 8
   digits = ((digits & 0x00ff00ff00ff00ff) * 6553601) >> 16
   return ((digits & 0x0000ffff0000ffff) * 42949672960001) >> 32
@@ -83,7 +81,7 @@ export function readRows(from: usize, count: i32, most: i32, starts: usize, base
         if (length === 0) break
         total += length
         if (total > MAX_DIGITS) break
-        digits = digits * load<u64>(wholePowers + (<usize>length << 3)) + valueOf(word, length)
+        digits = digits * load<u64>(wholePowers + ((<usize>length) << 3)) + valueOf(word, length)
         at += length
       }
       if (total > MAX_DIGITS) break
@@ -97,24 +95,24 @@ export function readRows(from: usize, count: i32, most: i32, starts: usize, base
           if (length === 0) break
           total += length
           if (total > MAX_DIGITS) break
-          digits = digits * load<u64>(wholePowers + (<usize>length << 3)) + valueOf(word, length)
+          digits = digits * load<u64>(wholePowers + ((<usize>length) << 3)) + valueOf(word, length)
           scale += length
           at += length
         } while (length === 8)
         if (total > MAX_DIGITS || scale === 0 || scale > MAX_SCALE) break
-        size = <f64>digits / load<f64>(powers + (<usize>scale << 3))
+        size = <f64>digits / load<f64>(powers + ((<usize>scale) << 3))
       }
       if (digits >= MAX_SAFE || size > load<f64>(field, 40)) break
       if (load<u8>(at) !== (field + FIELD_BYTES === end ? 0x7d : 0x2c)) break
       at++
       store<f64>(
-        <usize>load<u32>(field, 20) + (<usize>row << 3),
+        <usize>load<u32>(field, 20) + ((<usize>row) << 3),
         (negative ? -size : size) * load<f64>(field, 32),
       )
     }
     // A row that is followed by another one; the last is left to the caller.
     if (field < end || load<u16>(at) !== 0x7b2c) break
-    if (starts) store<u32>(starts + (<usize>row << 2), <u32>pos - <u32>base)
+    if (starts) store<u32>(starts + ((<usize>row) << 2), <u32>pos - <u32>base)
     pos = at + 1
   }
   position = pos

@@ -74,8 +74,12 @@ function writeLiterals(): usize {
   const format = headerBytes - 2
   const sizeBits = 4 * headerBytes - 2
   const bytes = <u64>(end - block) - <u64>headerBytes
-  const header: u64 = 2 | (<u64>format << 2) | (<u64>literalCount << 4) | (bytes << (<u64>(4 + sizeBits)))
-  for (let i = 0; i < headerBytes; i++) store<u8>(block + <usize>i, <u8>(header >> (<u64>(8 * i))))
+  const bytesShift = <u64>(4 + sizeBits)
+  let header: u64 = 2 | ((<u64>format) << 2) | ((<u64>literalCount) << 4) | (bytes << bytesShift)
+  for (let i = 0; i < headerBytes; i++) {
+    store<u8>(block + <usize>i, <u8>header)
+    header >>= 8
+  }
   return end
 }
 

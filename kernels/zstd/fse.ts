@@ -20,11 +20,11 @@ const next: usize = memory.data(4 * MAX_SYMBOLS, 16)
 const spread: usize = memory.data(MAX_STATES, 16)
 
 function shareOf(table: usize, symbol: i32): i32 {
-  return load<i32>(table + (<usize>symbol << 2), SHARES)
+  return load<i32>(table + ((<usize>symbol) << 2), SHARES)
 }
 
 function setShare(table: usize, symbol: i32, share: i32): void {
-  store<i32>(table + (<usize>symbol << 2), share, SHARES)
+  store<i32>(table + ((<usize>symbol) << 2), share, SHARES)
 }
 
 function symbolOfMost(table: usize, symbols: i32): i32 {
@@ -43,9 +43,8 @@ export function buildTable(table: usize, counts: usize, symbols: i32, total: i32
   const size = 1 << log
   let left = size
   for (let symbol = 0; symbol < symbols; symbol++) {
-    const count = load<u32>(counts + (<usize>symbol << 2))
-    const share =
-      count === 0 ? 0 : max(1, <i32>Math.floor((<f64>count * <f64>size) / <f64>total + 0.5))
+    const count = load<u32>(counts + ((<usize>symbol) << 2))
+    const share = count === 0 ? 0 : max(1, <i32>Math.floor((<f64>count * <f64>size) / <f64>total + 0.5))
     setShare(table, symbol, share)
     left -= share
   }
@@ -70,18 +69,18 @@ function fillStates(table: usize, symbols: i32, log: i32): void {
   for (let symbol = 0; symbol < symbols; symbol++) {
     const share = shareOf(table, symbol)
     const most = log - (share > 1 ? 31 - clz(share - 1) : 0)
-    const at = table + (<usize>symbol << 2)
-    store<i32>(next + (<usize>symbol << 2), total)
+    const at = table + ((<usize>symbol) << 2)
+    store<i32>(next + ((<usize>symbol) << 2), total)
     store<i32>(at, total - share, DELTA_STATE)
     store<i32>(at, (most << 16) - (share << most), DELTA_BITS)
     total += share
   }
   scatter(table, symbols, size)
   for (let state = 0; state < size; state++) {
-    const place = next + (<usize>load<u8>(spread + <usize>state) << 2)
+    const place = next + ((<usize>load<u8>(spread + <usize>state)) << 2)
     const at = load<i32>(place)
     store<i32>(place, at + 1)
-    store<u16>(table + (<usize>at << 1), <u16>(size + state), STATES)
+    store<u16>(table + ((<usize>at) << 1), <u16>(size + state), STATES)
   }
 }
 
@@ -99,24 +98,24 @@ function scatter(table: usize, symbols: i32, size: i32): void {
 
 /** The state before the first symbol written, which is the last one read. */
 export function firstState(table: usize, symbol: i32): i32 {
-  const delta = load<i32>(table + (<usize>symbol << 2), DELTA_BITS)
+  const delta = load<i32>(table + ((<usize>symbol) << 2), DELTA_BITS)
   const bits = (delta + (1 << 15)) >> 16
   const value = (bits << 16) - delta
   return load<u16>(
-    table + (<usize>((value >> bits) + load<i32>(table + (<usize>symbol << 2), DELTA_STATE)) << 1),
+    table + ((<usize>((value >> bits) + load<i32>(table + ((<usize>symbol) << 2), DELTA_STATE))) << 1),
     STATES,
   )
 }
 
 /** How many of the lowest bits of `state` lead to `symbol`. */
 export function bitsTo(table: usize, state: i32, symbol: i32): i32 {
-  return (state + load<i32>(table + (<usize>symbol << 2), DELTA_BITS)) >> 16
+  return (state + load<i32>(table + ((<usize>symbol) << 2), DELTA_BITS)) >> 16
 }
 
 /** The state that follows `state`, once those bits are written. */
 export function stateAfter(table: usize, state: i32, symbol: i32, bits: i32): i32 {
-  const place = (state >> bits) + load<i32>(table + (<usize>symbol << 2), DELTA_STATE)
-  return load<u16>(table + (<usize>place << 1), STATES)
+  const place = (state >> bits) + load<i32>(table + ((<usize>symbol) << 2), DELTA_STATE)
+  return load<u16>(table + ((<usize>place) << 1), STATES)
 }
 
 export function logOf(table: usize): i32 {

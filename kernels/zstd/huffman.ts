@@ -58,7 +58,7 @@ function countBytes(text: usize, length: i32): void {
 }
 
 function count(table: usize, byte: u32): void {
-  const place = table + (<usize>byte << 2)
+  const place = table + ((<usize>byte) << 2)
   store<u32>(place, load<u32>(place) + 1)
 }
 
@@ -66,21 +66,21 @@ function count(table: usize, byte: u32): void {
 function sortLeaves(): i32 {
   let size = 0
   for (let byte: u32 = 0; byte < 256; byte++) {
-    const times = load<u32>(counts + (<usize>byte << 2))
+    const times = load<u32>(counts + ((<usize>byte) << 2))
     if (times === 0) continue
-    store<u32>(leaves + (<usize>size << 2), (times << 8) | byte)
+    store<u32>(leaves + ((<usize>size) << 2), (times << 8) | byte)
     size++
   }
   for (let gap = gapOf(size); gap > 0; gap = gapOf(gap)) {
     for (let i = gap; i < size; i++) {
-      const one = load<u32>(leaves + (<usize>i << 2))
+      const one = load<u32>(leaves + ((<usize>i) << 2))
       let at = i
       for (; at >= gap; at -= gap) {
-        const before = load<u32>(leaves + (<usize>(at - gap) << 2))
+        const before = load<u32>(leaves + ((<usize>(at - gap)) << 2))
         if (before <= one) break
-        store<u32>(leaves + (<usize>at << 2), before)
+        store<u32>(leaves + ((<usize>at) << 2), before)
       }
-      store<u32>(leaves + (<usize>at << 2), one)
+      store<u32>(leaves + ((<usize>at) << 2), one)
     }
   }
   return size
@@ -97,13 +97,13 @@ function gapOf(below: i32): i32 {
 }
 
 function leafAt(i: i32): usize {
-  return <usize>(load<u32>(leaves + (<usize>i << 2)) & 255)
+  return <usize>(load<u32>(leaves + ((<usize>i) << 2)) & 255)
 }
 
 /** Depth of each byte value in Huffman's tree, by two queues. */
 function measureDepths(size: i32): void {
   for (let i = 0; i < size; i++) {
-    store<u32>(weights + (<usize>i << 2), load<u32>(leaves + (<usize>i << 2)) >> 8)
+    store<u32>(weights + ((<usize>i) << 2), load<u32>(leaves + ((<usize>i) << 2)) >> 8)
   }
   let leaf = 0
   let inner = size
@@ -112,16 +112,17 @@ function measureDepths(size: i32): void {
     for (let child = 0; child < 2; child++) {
       const takeLeaf =
         leaf < size &&
-        (inner >= made || load<u32>(weights + (<usize>leaf << 2)) <= load<u32>(weights + (<usize>inner << 2)))
+        (inner >= made ||
+          load<u32>(weights + ((<usize>leaf) << 2)) <= load<u32>(weights + ((<usize>inner) << 2)))
       const taken = <usize>(takeLeaf ? leaf++ : inner++)
       weight += load<u32>(weights + (taken << 2))
       store<u16>(parents + (taken << 1), <u16>made)
     }
-    store<u32>(weights + (<usize>made << 2), weight)
+    store<u32>(weights + ((<usize>made) << 2), weight)
   }
   store<u8>(depths + <usize>(2 * size - 2), 0)
   for (let node = 2 * size - 3; node >= 0; node--) {
-    const parent = <usize>load<u16>(parents + (<usize>node << 1))
+    const parent = <usize>load<u16>(parents + ((<usize>node) << 1))
     store<u8>(depths + <usize>node, load<u8>(depths + parent) + 1)
   }
   memory.fill(widths, 0, 256)
@@ -135,7 +136,7 @@ function limitWidths(size: i32): void {
   for (let i = 0; i < size; i++) {
     const place = widths + leafAt(i)
     if (<i32>load<u8>(place) > MAX_BITS) store<u8>(place, MAX_BITS)
-    used += whole >> <i32>load<u8>(place)
+    used += whole >> (<i32>load<u8>(place))
   }
   for (let i = 0; used > whole;) {
     const place = widths + leafAt(i)
@@ -159,20 +160,20 @@ function limitWidths(size: i32): void {
 function makeCodes(): i32 {
   memory.fill(perWidth, 0, 64)
   for (let byte: usize = 0; byte < 256; byte++) {
-    const place = perWidth + (<usize>load<u8>(widths + byte) << 2)
+    const place = perWidth + ((<usize>load<u8>(widths + byte)) << 2)
     store<u32>(place, load<u32>(place) + 1)
   }
   let longest = MAX_BITS
-  while (load<u32>(perWidth + (<usize>longest << 2)) === 0) longest--
+  while (load<u32>(perWidth + ((<usize>longest) << 2)) === 0) longest--
   let code: u32 = 0
   for (let width = longest; width > 0; width--) {
-    store<u32>(nextCode + (<usize>width << 2), code)
-    code = (code + load<u32>(perWidth + (<usize>width << 2))) >> 1
+    store<u32>(nextCode + ((<usize>width) << 2), code)
+    code = (code + load<u32>(perWidth + ((<usize>width) << 2))) >> 1
   }
   for (let byte: usize = 0; byte < 256; byte++) {
     const width = <u32>load<u8>(widths + byte)
     if (width === 0) continue
-    const place = nextCode + (<usize>width << 2)
+    const place = nextCode + ((<usize>width) << 2)
     const own = load<u32>(place)
     store<u32>(place, own + 1)
     store<u16>(packed + (byte << 1), <u16>((own << 4) | width))
@@ -188,13 +189,13 @@ function writeWeights(longest: i32, at: usize): usize {
   let highest = 0
   for (let i = 0; i < size; i++) {
     const weight = weightOf(i, longest)
-    const place = weightCounts + (<usize>weight << 2)
+    const place = weightCounts + ((<usize>weight) << 2)
     store<u32>(place, load<u32>(place) + 1)
     highest = max(highest, weight)
   }
   let kinds = 0
   for (let weight = 0; weight <= highest; weight++) {
-    if (load<u32>(weightCounts + (<usize>weight << 2)) > 0) kinds++
+    if (load<u32>(weightCounts + ((<usize>weight) << 2)) > 0) kinds++
   }
   if (kinds < 2 || size < 2) return 0
   buildTable(table, weightCounts, highest + 1, size, WEIGHTS_LOG)
@@ -235,7 +236,7 @@ function writeStreams(text: usize, length: i32, at: usize): usize {
   for (let stream = 0; stream < 4; stream++) {
     const from = min(stream * quarter, length)
     const end = writeStream(text + <usize>from, min((stream + 1) * quarter, length) - from, start)
-    if (stream < 3) store<u16>(at + (<usize>stream << 1), <u16>(end - start))
+    if (stream < 3) store<u16>(at + ((<usize>stream) << 1), <u16>(end - start))
     start = end
   }
   return start
@@ -275,5 +276,5 @@ function writeStream(text: usize, length: i32, start: usize): usize {
 }
 
 function codeOf(at: usize): u32 {
-  return <u32>load<u16>(packed + (<usize>load<u8>(at) << 1))
+  return <u32>load<u16>(packed + ((<usize>load<u8>(at)) << 1))
 }

@@ -41,7 +41,7 @@ export function findMatches(page: usize, from: i32, to: i32, stride: i32, lead: 
   let at = from <= lead ? lead : nextPlace(from, stride, lead)
   while (at + 4 <= to) {
     const word = load<u32>(page + <usize>at)
-    const slot = slots + (<usize>((word * 0x9e3779b1) >> (32 - SLOT_BITS)) << 2)
+    const slot = slots + ((<usize>((word * 0x9e3779b1) >> (32 - SLOT_BITS))) << 2)
     const before = load<i32>(slot) - 1
     store<i32>(slot, at + 1)
     if (before < 0 || at - before > WINDOW_BYTES || load<u32>(page + <usize>before) !== word) {
@@ -97,6 +97,7 @@ function matchStart(page: usize, from: i32, away: i32, first: i32): i32 {
     const differs = load<u64>(page + <usize>(start - 8)) ^ load<u64>(page + <usize>(start - 8 - away))
     if (differs !== 0) return start - <i32>(clz(differs) >> 3)
   }
-  while (start > first && load<u8>(page + <usize>(start - 1)) === load<u8>(page + <usize>(start - 1 - away))) start--
+  while (start > first && load<u8>(page + <usize>(start - 1)) === load<u8>(page + <usize>(start - 1 - away)))
+    start--
   return start
 }

@@ -19,11 +19,15 @@ const DIRECT_LENGTHS = 32
 const literalsStarts: usize = memory.data<u32>([
   16, 18, 20, 22, 24, 28, 32, 40, 48, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536,
 ])
-const literalsBits: usize = memory.data<u8>([1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
+const literalsBits: usize = memory.data<u8>([
+  1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+])
 const lengthsStarts: usize = memory.data<u32>([
   32, 34, 36, 38, 40, 44, 48, 56, 64, 80, 96, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536,
 ])
-const lengthsBits: usize = memory.data<u8>([1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
+const lengthsBits: usize = memory.data<u8>([
+  1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+])
 /** Lengths are counted from the shortest match. */
 const SHORTEST = 3
 /** The three states of a sequence take no more than 24 bits in all. */
@@ -47,7 +51,7 @@ let ready = false
 function fillCodes(codes: usize, size: i32, direct: i32, starts: usize): void {
   let code = -1
   for (let value = 0; value < size; value++) {
-    while (value >= direct && load<u32>(starts + (<usize>(code + 1) << 2)) <= <u32>value) code++
+    while (value >= direct && load<u32>(starts + ((<usize>(code + 1)) << 2)) <= <u32>value) code++
     store<u8>(codes + <usize>value, <u8>(value < direct ? value : direct + code))
   }
 }
@@ -108,13 +112,13 @@ function assignCodes(): void {
 }
 
 function count(counts: usize, code: u32): void {
-  const place = counts + (<usize>code << 2)
+  const place = counts + ((<usize>code) << 2)
   store<u32>(place, load<u32>(place) + 1)
 }
 
 function highestOf(counts: usize): i32 {
   let highest = MAX_SYMBOLS - 1
-  while (load<u32>(counts + (<usize>highest << 2)) === 0) highest--
+  while (load<u32>(counts + ((<usize>highest) << 2)) === 0) highest--
   return highest
 }
 
@@ -122,7 +126,7 @@ function highestOf(counts: usize): i32 {
 function chooseTable(table: usize, counts: usize): i32 {
   const highest = highestOf(counts)
   let kinds = 0
-  for (let code = 0; code <= highest; code++) if (load<u32>(counts + (<usize>code << 2)) > 0) kinds++
+  for (let code = 0; code <= highest; code++) if (load<u32>(counts + ((<usize>code) << 2)) > 0) kinds++
   if (kinds === 1) {
     singleTable(table, highest)
     return 1
@@ -154,28 +158,29 @@ function writeBits(start: usize): usize {
     const codeM = <i32>load<u8>(codesM + <usize>i)
     if (i < last) {
       const widthO = bitsTo(tableO, stateO, codeO)
-      word |= <u64>(stateO & ((1 << widthO) - 1)) << (<u64>bits)
+      word |= (<u64>(stateO & ((1 << widthO) - 1))) << (<u64>bits)
       bits += widthO
       stateO = stateAfter(tableO, stateO, codeO, widthO)
       const widthM = bitsTo(tableM, stateM, codeM)
-      word |= <u64>(stateM & ((1 << widthM) - 1)) << (<u64>bits)
+      word |= (<u64>(stateM & ((1 << widthM) - 1))) << (<u64>bits)
       bits += widthM
       stateM = stateAfter(tableM, stateM, codeM, widthM)
       const widthL = bitsTo(tableL, stateL, codeL)
-      word |= <u64>(stateL & ((1 << widthL) - 1)) << (<u64>bits)
+      word |= (<u64>(stateL & ((1 << widthL) - 1))) << (<u64>bits)
       bits += widthL
       stateL = stateAfter(tableL, stateL, codeL, widthL)
     }
     if (codeL >= DIRECT_LITERALS) {
       const high = <usize>(codeL - DIRECT_LITERALS)
-      const rest = load<u32>(matchLiterals + (<usize>i << 2)) - load<u32>(literalsStarts + (high << 2))
-      word |= <u64>rest << (<u64>bits)
+      const rest = load<u32>(matchLiterals + ((<usize>i) << 2)) - load<u32>(literalsStarts + (high << 2))
+      word |= (<u64>rest) << (<u64>bits)
       bits += load<u8>(literalsBits + high)
     }
     if (codeM >= DIRECT_LENGTHS) {
       const high = <usize>(codeM - DIRECT_LENGTHS)
-      const rest = load<u32>(matchLengths + (<usize>i << 2)) - SHORTEST - load<u32>(lengthsStarts + (high << 2))
-      word |= <u64>rest << (<u64>bits)
+      const rest =
+        load<u32>(matchLengths + ((<usize>i) << 2)) - SHORTEST - load<u32>(lengthsStarts + (high << 2))
+      word |= (<u64>rest) << (<u64>bits)
       bits += load<u8>(lengthsBits + high)
     }
     // 7 bits wait at most, states are 24 and these 32: as full as it gets
@@ -183,7 +188,7 @@ function writeBits(start: usize): usize {
     at += <usize>(bits >> 3)
     word >>= <u64>(bits & 56)
     bits &= 7
-    word |= <u64>(load<u32>(matchOffsets + (<usize>i << 2)) - (1 << codeO)) << (<u64>bits)
+    word |= (<u64>(load<u32>(matchOffsets + ((<usize>i) << 2)) - (1 << codeO))) << (<u64>bits)
     bits += codeO
   }
   store<u64>(at, word)

@@ -34,6 +34,19 @@ export interface Kernels {
   rowFields(): number
   readRows(from: number, fields: number, most: number, starts: number, base: number): number
   rowsPosition(): number
+  /** Encodes a column of numbers into pages; see `kernels/parquet/column.ts`. */
+  encodeColumn(
+    values: number,
+    rows: number,
+    kind: number,
+    bare: number,
+    page: number,
+    dictionary: number,
+    work: number,
+  ): void
+  columnResult(): number
+  /** Encodes 32-bit values in Parquet's hybrid of runs and packed bits, and tells its bytes. */
+  encodeHybrid(values: number, count: number, width: number, out: number): number
   /** Writes a zstd frame of a page to `out`, and tells its bytes. */
   compressPage(page: number, bytes: number, stride: number, lead: number, out: number): number
 }

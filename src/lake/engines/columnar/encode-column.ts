@@ -1,25 +1,11 @@
 import type { Batch, ListColumn, StringColumn } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
-import { bitWidth } from './bit-packing.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { buildDictionary } from './dictionary.ts'
-import { encodeHybrid, encodeLevels } from './levels.ts'
-import { DOUBLES, NANOSECONDS, WHOLE_32, WHOLE_64, type NumberCodec } from './numbers.ts'
-import {
-  ELEMENT_LEVEL,
-  presentCodes,
-  presentElements,
-  presentNanoseconds,
-  presentNumbers,
-  VALUE_LEVEL,
-  type Present,
-} from './present.ts'
+import { encodeNumbers, ENCODINGS, NUMBERS, type Encoding, type Numbers } from './encode-numbers.ts'
+import { bitWidth, encodeHybrid, encodeLevels } from './levels.ts'
+import { ELEMENT_LEVEL, presentCodes, presentElements, VALUE_LEVEL, type Present } from './present.ts'
 import { buildTextDictionary, encodeText, textExtremes } from './strings.ts'
 import type { Grid } from './zstd.ts'
-
-/** Parquet's numbers of the encodings of values. */
-export const ENCODINGS = { PLAIN: 0, DELTA_BINARY_PACKED: 5, RLE_DICTIONARY: 8 } as const
-export type Encoding = (typeof ENCODINGS)[keyof typeof ENCODINGS]
 
 /** The body of a page, not yet compressed. It is valid until the next column is encoded. */
 export interface PageBody {
@@ -52,18 +38,47 @@ export function encodeColumn({ name, type }: ColumnDefinition, batch: Batch): En
   const data = batch.columns[name]!
   switch (type) {
     case 'double':
-      return encodeNumbers(presentNumbers(data as Float64Array), DOUBLES)
+      return encodePlainNumbers(data as Float64Array, NUMBERS.DOUBLE)
     case 'timestamp':
     case 'int64':
-      return encodeNumbers(presentNumbers(data as Float64Array), WHOLE_64)
+      return encodePlainNumbers(data as Float64Array, NUMBERS.WHOLE_64)
     case 'date':
-      return encodeNumbers(presentNumbers(data as Float64Array), WHOLE_32)
+      return encodePlainNumbers(data as Float64Array, NUMBERS.WHOLE_32)
     case 'ns':
-      return encodeNumbers(presentNanoseconds(data as BigInt64Array), NANOSECONDS)
+      return encodePlainNumbers(data as BigInt64Array, NUMBERS.NANOSECONDS)
     case 'string':
       return encodeTexts(presentCodes(data as StringColumn), (data as StringColumn).dictionary)
     case 'int_list':
-      return { ...encodeNumbers(presentElements(data as ListColumn), WHOLE_32), extremes: undefined }
+      return encodeLists(presentElements(data as ListColumn))
+  }
+}
+
+function encodePlainNumbers(values: Float64Array | BigInt64Array, kind: Numbers): EncodedColumn {
+  pageBytes.reset()
+  return { ...numbersInto(values, kind, true), entries: values.length }
+}
+
+function encodeLists(present: Present<Float64Array>): EncodedColumn {
+  startPage(present)
+  const { entries, nulls, values } = present
+  return { ...numbersInto(values, NUMBERS.WHOLE_32, false), entries, nulls, extremes: undefined }
+}
+
+function numbersInto(
+  values: Float64Array | BigInt64Array,
+  kind: Numbers,
+  levels: boolean,
+): Omit<EncodedColumn, 'entries'> {
+  const page = pageBytes
+  const dictionary = dictionaryBytes.reset()
+  const { nulls, encoding, extremes, ...found } = encodeNumbers(values, kind, { page, dictionary, levels })
+  const { dictionaryCount: count, dictionaryGrid } = found
+  return {
+    nulls,
+    encoding,
+    extremes,
+    data: { bytes: page.written, grid: found.grid },
+    dictionary: count === 0 ? undefined : { count, bytes: dictionary.written, grid: dictionaryGrid },
   }
 }
 
@@ -73,37 +88,6 @@ function startPage({ entries, definition, repetition }: Present<unknown>): ByteW
   encodeLevels(out, definition, entries, repetition ? ELEMENT_LEVEL : VALUE_LEVEL)
   return out
 }
-
-function encodeNumbers<Values extends Float64Array | BigInt64Array>(
-  present: Present<Values>,
-  codec: NumberCodec<Values>,
-): EncodedColumn {
-  const { values } = present
-  const out = startPage(present)
-  if (values.length === 0) return columnOf(present, out, ENCODINGS.PLAIN)
-  const extremes = codec.extremes(values)
-  const dictionary = buildDictionary(values)
-  if (dictionary) {
-    const count = dictionary.firsts.length
-    encodeIndexes(out, dictionary.indexes, values.length, count)
-    const plain = dictionaryBytes.reset()
-    codec.plain(plain, codec.pick(values, dictionary.firsts))
-    const page = { count, bytes: plain.written, grid: gridOf(plain, 0, count) }
-    return { ...columnOf(present, out, ENCODINGS.RLE_DICTIONARY), dictionary: page, extremes }
-  }
-  const lead = out.length
-  if (codec.delta?.(out, values)) {
-    return { ...columnOf(present, out, ENCODINGS.DELTA_BINARY_PACKED), extremes }
-  }
-  codec.plain(out, values)
-  const data = { bytes: out.written, grid: gridOf(out, lead, values.length) }
-  return { ...columnOf(present, out, ENCODINGS.PLAIN), data, extremes }
-}
-
-const VALUE_BYTES = 8
-
-const gridOf = (out: ByteWriter, lead: number, count: number): Grid | undefined =>
-  out.length === lead + VALUE_BYTES * count ? { stride: VALUE_BYTES, lead } : undefined
 
 function encodeTexts(present: Present<Int32Array>, dictionary: StringColumn['dictionary']): EncodedColumn {
   const { values: codes } = present

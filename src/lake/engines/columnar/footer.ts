@@ -1,7 +1,7 @@
 import type { ColumnType } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
 import type { PageCodec } from './codecs.ts'
-import { ENCODINGS } from './encode-column.ts'
+import { ENCODINGS } from './encode-numbers.ts'
 import type { ChunkFacts } from './row-group.ts'
 import { binary, bool, encodeStruct, i16, i32, i64, list, struct, type Struct } from './thrift.ts'
 

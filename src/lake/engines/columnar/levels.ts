@@ -1,47 +1,27 @@
-import { bitWidth, packBits } from './bit-packing.ts'
+import { alignUp, KERNEL_SLACK, kernels, kernelScratch } from '../../../core/kernels/index.ts'
 import type { ByteWriter } from './byte-writer.ts'
 
-/** So many equal values in a row are worth a run of their own. */
-const LEAST_RUN = 16
+/** Bits that the whole number `max`, 0 to 2^32, takes. */
+export const bitWidth = (max: number): number => 32 - Math.clz32(max)
 
 /** Parquet's hybrid of run lengths and packed bits for `count` values, each below 2^`width`; `width` is 1 to 32. */
-export function encodeHybrid(out: ByteWriter, values: Uint32Array, count: number, width: number): void {
-  let from = 0 // of those not yet written, to be packed
-  for (let at = 0; at < count;) {
-    const end = endOfRun(values, at, count)
-    const start = from + 8 * Math.ceil((at - from) / 8) // packed values go by eights
-    if (end - start >= LEAST_RUN) {
-      packGroups(out, values, [from, start], width)
-      encodeRun(out, values[at]!, end - start, width)
-      from = end
-    }
-    at = end
-  }
-  packGroups(out, values, [from, count], width)
-}
-
-function endOfRun(values: Uint32Array, from: number, count: number): number {
-  const value = values[from]!
-  let end = from + 1
-  while (end < count && values[end] === value) end++
-  return end
-}
-
-export function encodeRun(out: ByteWriter, value: number, count: number, width: number): void {
-  out.varint(2 * count)
-  for (let bits = 0; bits < width; bits += 8) out.byte(value >>> bits)
-}
-
-function packGroups(
+export function encodeHybrid(
   out: ByteWriter,
-  values: Uint32Array,
-  [from, to]: readonly [number, number],
+  values: Uint32Array | Int32Array,
+  count: number,
   width: number,
 ): void {
-  if (from === to) return
-  const groups = Math.ceil((to - from) / 8)
-  out.varint(2 * groups + 1)
-  packBits(out, values, [from, to], width, 8 * groups)
+  const room = alignUp(4 * count + KERNEL_SLACK)
+  const at = kernelScratch(room + 5 * count + 1024)
+  const { memory, encodeHybrid: encode } = kernels()
+  new Uint32Array(memory.buffer, at, count).set(values.subarray(0, count))
+  const bytes = encode(at, count, width, at + room)
+  out.bytes(new Uint8Array(memory.buffer, at + room, bytes))
+}
+
+function encodeRun(out: ByteWriter, value: number, count: number, width: number): void {
+  out.varint(2 * count)
+  for (let bits = 0; bits < width; bits += 8) out.byte(value >>> bits)
 }
 
 /** The levels of a data page: their length in bytes, then themselves. `levels` undefined: all are `max`. */

@@ -1,5 +1,4 @@
-import { NS_NULL, type ListColumn, type StringColumn } from '../../../core/batch.ts'
-import { halvesOf } from '../../../core/sort.ts'
+import type { ListColumn, StringColumn } from '../../../core/batch.ts'
 
 /** The values of a column without its nulls, and the levels that say where those are. */
 export interface Present<Values> {
@@ -16,43 +15,6 @@ export interface Present<Values> {
 /** The level of a value, and of a value inside a list: list, repeated group and element are there. */
 export const VALUE_LEVEL = 1
 export const ELEMENT_LEVEL = 3
-
-/** `NaN` is null. */
-export function presentNumbers(values: Float64Array): Present<Float64Array> {
-  let nulls = 0
-  for (let row = 0; row < values.length; row++) if (values[row] !== values[row]) nulls++
-  if (nulls === 0) return { values, entries: values.length, nulls, definition: undefined }
-  const kept = new Float64Array(values.length - nulls)
-  const definition = new Uint32Array(values.length)
-  let at = 0
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row]!
-    if (value !== value) continue
-    definition[row] = VALUE_LEVEL
-    kept[at++] = value
-  }
-  return { values: kept, entries: values.length, nulls, definition }
-}
-
-const NULL_HIGH = Number(NS_NULL >> 32n)
-
-/** {@link NS_NULL} is null. */
-export function presentNanoseconds(values: BigInt64Array): Present<BigInt64Array> {
-  const [high, low] = halvesOf(values)
-  const isNull = (row: number): boolean => high[2 * row + 1] === NULL_HIGH && low[2 * row] === 0
-  let nulls = 0
-  for (let row = 0; row < values.length; row++) if (isNull(row)) nulls++
-  if (nulls === 0) return { values, entries: values.length, nulls, definition: undefined }
-  const kept = new BigInt64Array(values.length - nulls)
-  const definition = new Uint32Array(values.length)
-  let at = 0
-  for (let row = 0; row < values.length; row++) {
-    if (isNull(row)) continue
-    definition[row] = VALUE_LEVEL
-    kept[at++] = values[row]!
-  }
-  return { values: kept, entries: values.length, nulls, definition }
-}
 
 /** A code below 0 is null. */
 export function presentCodes({ codes }: StringColumn): Present<Int32Array> {

@@ -4,7 +4,8 @@ import type { Batch } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { PageCodec } from './codecs.ts'
-import { encodeColumn, ENCODINGS, type EncodedColumn } from './encode-column.ts'
+import { encodeColumn, type EncodedColumn } from './encode-column.ts'
+import { ENCODINGS } from './encode-numbers.ts'
 import { encodeStruct, i32, struct } from './thrift.ts'
 
 /** What the footer says of a column of a row group. */

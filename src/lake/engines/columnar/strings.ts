@@ -1,14 +1,23 @@
 import type { StringColumn } from '../../../core/batch.ts'
 import { compareUtf8 } from '../../../core/sort.ts'
 import type { ByteWriter } from './byte-writer.ts'
-import { indexScratch, type Dictionary } from './dictionary.ts'
 
 /** Texts longer than this make no statistics. */
 const MAX_STATISTICS_BYTES = 256
 
 /** The distinct texts of a column, in order of first appearance. */
-export interface TextDictionary extends Pick<Dictionary, 'indexes'> {
+export interface TextDictionary {
   readonly texts: readonly string[]
+  /** Per value the number of its text. Valid until the next dictionary is built. */
+  readonly indexes: Uint32Array
+}
+
+let scratch = new Uint32Array(1024)
+
+/** Memory for the indexes of `count` values, used again each time. */
+function indexScratch(count: number): Uint32Array {
+  if (scratch.length < count) scratch = new Uint32Array(2 ** Math.ceil(Math.log2(count)))
+  return scratch.subarray(0, count)
 }
 
 /** @param codes one per row that has a text */
