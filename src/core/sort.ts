@@ -51,7 +51,8 @@ function typeOf(left: Batch, right: Batch, name: string): ColumnType {
 function isSameConstant(left: ColumnData | undefined, right: ColumnData | undefined): boolean {
   if (!left || !right || !('codes' in left) || !('codes' in right)) return false
   if (left.dictionary.length !== 1 || left.dictionary[0] !== right.dictionary[0]) return false
-  return right.dictionary.length === 1 && !left.codes.includes(-1) && !right.codes.includes(-1)
+  if (right.dictionary.length !== 1 || left.codes.includes(-1)) return false
+  return left === right || !right.codes.includes(-1)
 }
 
 function columnComparator(type: ColumnType, left: ColumnData, right: ColumnData): RowComparator {
@@ -130,12 +131,37 @@ function compareLists(left: ListColumn, right: ListColumn): RowComparator {
 }
 
 /** True when every row comes strictly after the one before it: sorted by `key`, each key once. */
-export function isStrictlyAscending(batch: Batch, key: readonly string[]): boolean {
+export const isStrictlyAscending = (batch: Batch, key: readonly string[]): boolean =>
+  firstNotAscending(batch, key, 1) >= batch.length
+
+/** The first row, from `from` (at least 1) on, that does not come strictly after the one before it, or the number of rows. */
+export function firstNotAscending(batch: Batch, key: readonly string[], from: number): number {
+  const only = onlyNumbers(batch, key)
+  if (only) return firstNotAbove(only, from)
   const compare = rowComparator(batch, batch, key)
-  for (let row = 1; row < batch.length; row++) {
-    if (compare(row - 1, row) >= 0) return false
+  let row = from
+  while (row < batch.length && compare(row - 1, row) < 0) row++
+  return Math.min(row, batch.length)
+}
+
+/** The one column of numbers that decides the order of `batch`, where there is such: that is so of bars of one ticker. */
+function onlyNumbers(batch: Batch, key: readonly string[]): Float64Array | undefined {
+  const deciding = key.filter((name) => !isSameConstant(batch.columns[name], batch.columns[name]))
+  const [name] = deciding
+  if (name === undefined || deciding.length > 1) return undefined
+  const isKnown = batch.schema.some((column) => column.name === name)
+  const data = batch.columns[name]
+  return isKnown && data instanceof Float64Array ? data : undefined
+}
+
+/** Null is below every number and above none: two of them do not ascend. */
+function firstNotAbove(values: Float64Array, from: number): number {
+  let row = from
+  while (row < values.length && values[row]! > values[row - 1]!) row++
+  if (row >= values.length || values[row - 1] === values[row - 1] || values[row] !== values[row]) {
+    return Math.min(row, values.length)
   }
-  return true
+  return firstNotAbove(values, row + 1)
 }
 
 /** The rows of `batch` in order of `key`; rows with the same key keep their order. */

@@ -1,5 +1,5 @@
 import { sliceBatch, type Batch } from '../core/batch.ts'
-import { rowComparator } from '../core/sort.ts'
+import { firstNotAscending, rowComparator } from '../core/sort.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { RowDigest } from './digest.ts'
@@ -98,9 +98,9 @@ function scanOf(sessions: Map<string, SessionScan>, dataset: DatasetDefinition, 
 
 function countDisorder({ key }: DatasetDefinition, last: Batch | undefined, batch: Batch): number {
   let disorder = last && rowComparator(last, batch, key)(0, 0) >= 0 ? 1 : 0
-  const order = rowComparator(batch, batch, key)
-  for (let row = 1; row < batch.length; row++) {
-    if (order(row - 1, row) >= 0) disorder++
+  for (let row = firstNotAscending(batch, key, 1); row < batch.length;) {
+    disorder++
+    row = firstNotAscending(batch, key, row + 1)
   }
   return disorder
 }

@@ -40,20 +40,21 @@ export function sessionDates(dataset: DatasetDefinition, batch: Batch): SessionR
   const codes = new Int32Array(batch.length)
   const dates: string[] = []
   const codeOf = new Map<string, number>()
-  let from = Infinity
-  let to = -Infinity
-  let code = -1
-  for (let row = 0; row < batch.length; row++) {
+  for (let row = 0; row < batch.length;) {
     const value = values[row]!
-    if (!(value >= from && value < to)) {
-      const stretch = Number.isFinite(value) ? lookup(value) : nowhere(value)
-      from = stretch.from
-      to = stretch.to
-      code = stretch.date === undefined ? -1 : register(stretch.date, dates, codeOf)
-    }
-    codes[row] = code
+    const { from, to, date } = Number.isFinite(value) ? lookup(value) : nowhere(value)
+    const end = endOfStretch(values, row + 1, from, to)
+    codes.fill(date === undefined ? -1 : register(date, dates, codeOf), row, end)
+    row = end
   }
   return { dates, codes }
+}
+
+/** The first row from `row` on whose value is not in [from, to), or the number of rows. */
+function endOfStretch(values: Float64Array, row: number, from: number, to: number): number {
+  let end = row
+  while (end < values.length && values[end]! >= from && values[end]! < to) end++
+  return end
 }
 
 /** Event values of the rows of one session: at or after `from`, before `to`. */

@@ -46,7 +46,7 @@ function firstNull({ name, type }: ColumnDefinition, batch: Batch): number {
   switch (type) {
     case 'string': {
       const { codes, dictionary } = data as StringColumn
-      return codes.findIndex((code) => code < 0 || code >= dictionary.length)
+      return firstUnknown(codes, dictionary.length)
     }
     case 'ns':
       return (data as BigInt64Array).indexOf(NS_NULL)
@@ -57,4 +57,9 @@ function firstNull({ name, type }: ColumnDefinition, batch: Batch): number {
       return values.includes(NaN) ? values.findIndex(Number.isNaN) : -1
     }
   }
+}
+
+function firstUnknown(codes: Int32Array, known: number): number {
+  for (let row = 0; row < codes.length; row++) if (codes[row]! < 0 || codes[row]! >= known) return row
+  return -1
 }

@@ -1,6 +1,6 @@
 import { sliceBatch, type Batch } from '../../core/batch.ts'
 import { concatBatches } from '../../core/batch-concat.ts'
-import { rowComparator } from '../../core/sort.ts'
+import { isStrictlyAscending, rowComparator } from '../../core/sort.ts'
 
 /** Watches whether rows come strictly ascending by their key, over all batches. */
 export class KeyOrder {
@@ -20,8 +20,7 @@ export class KeyOrder {
   add(batch: Batch): void {
     if (!this.#strict || batch.length === 0) return
     if (this.#last) this.#strict = rowComparator(this.#last, batch, this.#key)(0, 0) < 0
-    const order = rowComparator(batch, batch, this.#key)
-    for (let row = 1; row < batch.length && this.#strict; row++) this.#strict = order(row - 1, row) < 0
+    this.#strict &&= isStrictlyAscending(batch, this.#key)
     this.#last = ownLastRow(batch)
   }
 }

@@ -2,7 +2,7 @@ import type { Batch, ListColumn, StringColumn } from '../../../core/batch.ts'
 import type { ColumnDefinition } from '../../../market/dataset.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { encodeNumbers, ENCODINGS, NUMBERS, type Encoding, type Numbers } from './encode-numbers.ts'
-import { bitWidth, encodeHybrid, encodeLevels } from './levels.ts'
+import { bitWidth, encodeHybrid, encodeLevels, encodeRun } from './levels.ts'
 import { ELEMENT_LEVEL, presentCodes, presentElements, VALUE_LEVEL, type Present } from './present.ts'
 import { buildTextDictionary, encodeText, textExtremes } from './strings.ts'
 import type { Grid } from './zstd.ts'
@@ -93,6 +93,7 @@ function encodeTexts(present: Present<Int32Array>, dictionary: StringColumn['dic
   const { values: codes } = present
   const out = startPage(present)
   if (codes.length === 0) return columnOf(present, out, ENCODINGS.PLAIN)
+  if (dictionary.length === 1) return encodeConstant(present, out, dictionary[0]!)
   const { texts, indexes } = buildTextDictionary(codes, dictionary)
   const extremes = textExtremes(texts)
   if (texts.length > 1 && texts.length * LEAST_TEXT_REPEATS > codes.length) {
@@ -104,6 +105,16 @@ function encodeTexts(present: Present<Int32Array>, dictionary: StringColumn['dic
   for (const text of texts) encodeText(plain, text)
   const page = { count: texts.length, bytes: plain.written, grid: undefined }
   return { ...columnOf(present, out, ENCODINGS.RLE_DICTIONARY), dictionary: page, extremes }
+}
+
+/** One and the same text in every row, mostly the ticker. */
+function encodeConstant(present: Present<unknown>, out: ByteWriter, text: string): EncodedColumn {
+  out.byte(1)
+  encodeRun(out, 0, present.entries - present.nulls, 1)
+  encodeText(dictionaryBytes.reset(), text)
+  const page = { count: 1, bytes: dictionaryBytes.written, grid: undefined }
+  const column = columnOf(present, out, ENCODINGS.RLE_DICTIONARY)
+  return { ...column, dictionary: page, extremes: textExtremes([text]) }
 }
 
 /** Indexes into a dictionary of `size` values: their width, then themselves. */

@@ -19,7 +19,8 @@ export function encodeHybrid(
   out.bytes(new Uint8Array(memory.buffer, at + room, bytes))
 }
 
-function encodeRun(out: ByteWriter, value: number, count: number, width: number): void {
+/** One run of `count` times `value`. */
+export function encodeRun(out: ByteWriter, value: number, count: number, width: number): void {
   out.varint(2 * count)
   for (let bits = 0; bits < width; bits += 8) out.byte(value >>> bits)
 }

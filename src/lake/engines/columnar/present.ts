@@ -18,8 +18,7 @@ export const ELEMENT_LEVEL = 3
 
 /** A code below 0 is null. */
 export function presentCodes({ codes }: StringColumn): Present<Int32Array> {
-  let nulls = 0
-  for (let row = 0; row < codes.length; row++) if (codes[row]! < 0) nulls++
+  const nulls = countNegative(codes)
   if (nulls === 0) return { values: codes, entries: codes.length, nulls, definition: undefined }
   const kept = new Int32Array(codes.length - nulls)
   const definition = new Uint32Array(codes.length)
@@ -31,6 +30,12 @@ export function presentCodes({ codes }: StringColumn): Present<Int32Array> {
     kept[at++] = code
   }
   return { values: kept, entries: codes.length, nulls, definition }
+}
+
+function countNegative(codes: Int32Array): number {
+  let found = 0
+  for (let row = 0; row < codes.length; row++) found += codes[row]! >>> 31
+  return found
 }
 
 /** An empty list is null. The values are those of the elements. */
