@@ -109,6 +109,14 @@ describe('RowDigest', () => {
     expect(withNote(note)).toBe(withNote(twin))
   })
 
+  test.each([
+    [1, '866695f9f1050f8d'],
+    [3, 'ea57e8d66b5f489a'],
+    [10_000, '1c71a57528e69249'],
+  ])('of %i rows is what ledgers already say', (rows, known) => {
+    expect(digest(sampleRows(rows))).toBe(known)
+  })
+
   test('is 16 hexadecimal digits, also of nothing', () => {
     expect(new RowDigest().toString()).toMatch(/^[0-9a-f]{16}$/)
     expect(digest(sampleRows(3))).toMatch(/^[0-9a-f]{16}$/)

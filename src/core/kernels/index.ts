@@ -19,23 +19,23 @@ interface KernelMemory {
  */
 export interface Kernels {
   readonly memory: KernelMemory
-  scratchBase(): number
+  readonly scratchBase: () => number
   /** Sets the mixes of `rows` rows to where they start. */
-  digestStart(a: number, b: number, rows: number): void
+  readonly digestStart: (a: number, b: number, rows: number) => void
   /** Mixes doubles, one bit pattern for every NaN and for both zeros, into the mixes at `a` and `b`. */
-  digestDoubles(values: number, rows: number, a: number, b: number): void
+  readonly digestDoubles: (values: number, rows: number, a: number, b: number) => void
   /** The same of 64-bit integers. */
-  digestWhole(values: number, rows: number, a: number, b: number): void
+  readonly digestWhole: (values: number, rows: number, a: number, b: number) => void
   /** The same of 32-bit words; the second mix takes them xor `twist`. */
-  digestWords(words: number, twist: number, rows: number, a: number, b: number): void
+  readonly digestWords: (words: number, twist: number, rows: number, a: number, b: number) => void
   /** The sum of mixes after their last mix, modulo 2^32, as a signed number. */
-  digestSum(mixes: number, rows: number): number
+  readonly digestSum: (mixes: number, rows: number) => number
   /** Where fields of rows are described; see `kernels/number-rows.ts`. */
-  rowFields(): number
-  readRows(from: number, fields: number, most: number, starts: number, base: number): number
-  rowsPosition(): number
+  readonly rowFields: () => number
+  readonly readRows: (from: number, fields: number, most: number, starts: number, base: number) => number
+  readonly rowsPosition: () => number
   /** Encodes a column of numbers into pages; see `kernels/parquet/column.ts`. */
-  encodeColumn(
+  readonly encodeColumn: (
     values: number,
     rows: number,
     kind: number,
@@ -43,12 +43,12 @@ export interface Kernels {
     page: number,
     dictionary: number,
     work: number,
-  ): void
-  columnResult(): number
+  ) => void
+  readonly columnResult: () => number
   /** Encodes 32-bit values in Parquet's hybrid of runs and packed bits, and tells its bytes. */
-  encodeHybrid(values: number, count: number, width: number, out: number): number
+  readonly encodeHybrid: (values: number, count: number, width: number, out: number) => number
   /** Writes a zstd frame of a page to `out`, and tells its bytes. */
-  compressPage(page: number, bytes: number, stride: number, lead: number, out: number): number
+  readonly compressPage: (page: number, bytes: number, stride: number, lead: number, out: number) => number
 }
 
 /** What may be read or written by a kernel behind the end of what it was given. */

@@ -317,6 +317,37 @@ describe('rows of numbers that are all alike', () => {
     )
   })
 
+  test('of a long page are what JSON.parse makes of them, wherever it is cut into pieces to be read', () => {
+    const digits = (i: number): string => String(Math.imul(i + 1, 2_654_435_761) >>> 0).repeat(2)
+    const texts = Array.from({ length: 9000 }, (_, i) => {
+      const v = `${i % 7 === 0 ? '-' : ''}${Number(digits(i).slice(0, 1 + (i % 15)))}`
+      const n = `${i % 1000}.${digits(i).slice(0, 1 + (i % 12))}`
+      return i % 997 === 5 ? `{"v":${v},"t":${i}}` : `{"v":${v},"n":${n},"t":${1_700_000_000_000 + i}}`
+    })
+    const text = `{"results":[${texts.join()}]}`
+    const parsed = (JSON.parse(text) as { results: Record<string, number>[] }).results
+    const table = scanDocument(Buffer.from(text), NUMBERS)
+    expect([...(table.columns.get('v') as Float64Array)]).toEqual(parsed.map(({ v }) => v))
+    expect([...(table.columns.get('n') as Float64Array)]).toEqual(parsed.map(({ n = NaN }) => n))
+    expect([...(table.columns.get('t') as Float64Array)]).toEqual(parsed.map(({ t }) => t! * 1000))
+    for (const at of [0, 1, 4096, 8998, 8999]) expect(table.rowText!(at)).toBe(texts[at])
+  })
+
+  test('with long names, or with very many fields, are read as well', () => {
+    const row = (names: readonly string[], i: number): string =>
+      `{${names.map((name, field) => `"${name}":${i}.${field + 1}`).join()}}`
+    for (const names of [['long_name', 'b'], Array.from({ length: 40 }, (_, field) => `f${field}`)]) {
+      const text = `{"results":[${Array.from({ length: 9 }, (_, i) => row(names, i)).join()}]}`
+      const table = scanDocument(
+        Buffer.from(text),
+        names.map((name) => ({ name, type: 'double' })),
+      )
+      const { results } = JSON.parse(text) as { results: Record<string, number>[] }
+      for (const name of names)
+        expect([...(table.columns.get(name) as Float64Array)]).toEqual(results.map((one) => one[name]))
+    }
+  })
+
   test('cut off anywhere are refused', () => {
     const text = `{"results":[${Array.from({ length: 4 }, (_, i) => `{"v":${i}.5,"n":${i},"t":17${i}}`).join()}]}`
     for (let end = 0; end < text.length; end++)
