@@ -22,7 +22,7 @@ const never = new AbortController().signal
 
 /**
  * The whole path as `backfill` walks it: one request, parsed, validated, deduplicated, written to Parquet, fsynced,
- * read back, committed to the ledger. Every run records into a new lake; taking its lock is not timed.
+ * read back, committed to the ledger. Every run records into a new lake; making it and taking its lock are not timed.
  */
 export async function tapelakePath({ url, body, work, runs }: PathParams): Promise<Figures> {
   const { item, batch } = await readBody(body)
@@ -82,7 +82,12 @@ async function openSource(baseUrl: string): Promise<HistorySource> {
 }
 
 async function openWriter(root: string, engine: ParquetEngine) {
-  const [{ SeriesWriter }, { equityBars1m }] = await Promise.all([load.seriesWriter(), load.bars()])
+  const [{ SeriesWriter }, { equityBars1m }, { claimProvenance }] = await Promise.all([
+    load.seriesWriter(),
+    load.bars(),
+    load.stamp(),
+  ])
+  await claimProvenance(root, 'synthetic')
   return await SeriesWriter.open(
     {
       root,

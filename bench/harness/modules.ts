@@ -14,6 +14,7 @@ import type * as Reader from '../../src/lake/reader/index.ts'
 import type * as Scan from '../../src/lake/scan.ts'
 import type * as SeriesWriter from '../../src/lake/series-writer.ts'
 import type * as Bars from '../../src/market/datasets/equity-bars.ts'
+import type * as Stamp from '../../src/lake/stamp.ts'
 import type * as SessionRows from '../../src/market/session-rows.ts'
 import type * as Observer from '../../src/monitor/observer.ts'
 import type * as LiveChannels from '../../src/pipeline/stream/channels.ts'
@@ -34,6 +35,7 @@ import { built } from './built.ts'
 
 /** Modules of the build with the types of their sources; each is loaded where it is asked for. */
 export const load = {
+  stamp: () => built<typeof Stamp>('lake/stamp'),
   bars: () => built<typeof Bars>('market/datasets/equity-bars'),
   batch: () => built<typeof Batch>('core/batch'),
   batchConcat: () => built<typeof BatchConcat>('core/batch-concat'),

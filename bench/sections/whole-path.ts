@@ -2,16 +2,19 @@ import { compareCases } from '../harness/child.ts'
 import { count, megabytes, ms, number, times } from '../harness/table.ts'
 import { atLeast, atMost, type Report, type Setup } from './section.ts'
 
+/** Pages behind the first, as five years of minute bars have them. */
+const PAGES = 24
+
 /** From the HTTP body to the committed segment, against JSON.parse and against today's way. */
 export async function wholePath(setup: Setup): Promise<Report> {
   const { smoke, rounds, work, body, server } = setup
-  const runs = smoke ? 1 : 9
+  const runs = smoke ? 1 : PAGES
   const shared = { body: body.path, work, runs }
   const found = await compareCases(rounds, {
     parse: { name: 'json-parse', params: shared },
     identity: { name: 'tapelake-path', params: { ...shared, url: `${server.url}/identity` } },
     gzip: { name: 'tapelake-path', params: { ...shared, url: `${server.url}/gzip` } },
-    today: { name: 'todays-path', params: { ...shared, url: `${server.url}/identity`, runs: smoke ? 1 : 2 } },
+    today: { name: 'todays-path', params: { ...shared, url: `${server.url}/identity`, runs: smoke ? 1 : 3 } },
     watching: { name: 'watching-pages', params: { runs: smoke ? 1 : 20 } },
     steps: { name: 'path-steps', params: { ...shared, url: `${server.url}/identity` } },
   })

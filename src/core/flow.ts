@@ -27,8 +27,12 @@ export type RefusalSink = (batch: Batch, refusals: readonly Refusal[]) => void
 /** Where rows go. Nothing of it is visible until `commit` resolves; then all of it is, durably. */
 export interface Sink<Settlement, Receipt> {
   write(batch: Batch): Promise<void>
-  /** Makes what was written, and what `settlement` says about it, the truth. */
-  commit(settlement: Settlement): Promise<Receipt>
+  /**
+   * Makes what was written, and what `settlement` says about it, the truth.
+   *
+   * @param permit nothing is committed unless it resolves; until then rows are made ready
+   */
+  commit(settlement: Settlement, permit?: Promise<void>): Promise<Receipt>
   /** Drops what was written. Never throws. */
   abort(): Promise<void>
 }

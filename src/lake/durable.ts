@@ -43,15 +43,42 @@ export async function makeFolder(folder: string): Promise<void> {
   const whole = resolve(folder)
   const missing: string[] = []
   for (let at = whole; !existsSync(at); at = dirname(at)) missing.unshift(at)
-  for (const made of missing) {
-    await onDisk(made, () => mkdir(made)).catch((error: unknown) => refuseUnlessThere(made, error))
+  const durable: Promise<void>[] = []
+  try {
+    for (const one of missing) {
+      const entry = makeEntry(one)
+      durable.push(entry.durable)
+      await entry.made
+    }
+  } finally {
+    await allEnded(durable)
   }
-  await allEnded(missing.map((made) => fsyncFolder(dirname(made))))
   if (!statSync(whole).isDirectory()) {
     throw new DiskError(`${whole} is a file, a folder is needed there`, {
       hint: 'Choose another --data-dir, or move the file.',
     })
   }
+}
+
+/** A folder being made: when it is there, and when its name is durable. */
+interface FolderEntry {
+  readonly made: Promise<void>
+  readonly durable: Promise<void>
+}
+
+/** Folders being made now: those of several months begin with the same ones. */
+const entries = new Map<string, FolderEntry>()
+
+function makeEntry(folder: string): FolderEntry {
+  const under = entries.get(folder)
+  if (under) return under
+  const made = onDisk(folder, () => mkdir(folder)).catch((error: unknown) => refuseUnlessThere(folder, error))
+  const durable = made.then(() => fsyncFolder(dirname(folder)))
+  const entry = { made, durable }
+  entries.set(folder, entry)
+  const forget = (): boolean => entries.delete(folder)
+  durable.then(forget, forget)
+  return entry
 }
 
 function refuseUnlessThere(folder: string, error: unknown): void {
@@ -92,24 +119,53 @@ export async function replaceFile(
 const pieces: Buffer[] = []
 const PIECE_BYTES = 512 * 1024
 
+/** What a file is, told by all of its bytes. */
+export interface FileSum {
+  readonly bytes: number
+  /** Hexadecimal. */
+  readonly sha256: string
+}
+
 /** SHA-256 of the file at `path`, hexadecimal, read in bounded memory; of small files off the main thread. */
 export async function sha256File(path: string): Promise<string> {
   const handle = await open(path, 'r')
+  try {
+    return (await sumOf(handle)).sha256
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes the content of the file at `path` durable, and reads it back. */
+export async function sealFile(path: string): Promise<FileSum> {
+  return await onDisk(path, async () => {
+    const handle = await open(path, 'r+')
+    try {
+      const [sum] = await allEnded([sumOf(handle), handle.sync()])
+      return sum
+    } finally {
+      await handle.close()
+    }
+  })
+}
+
+async function sumOf(handle: FileHandle): Promise<FileSum> {
   const piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
   try {
     const first = await fill(handle, piece)
     if (first < PIECE_BYTES) {
       const digest = await webcrypto.subtle.digest('SHA-256', piece.subarray(0, first))
-      return Buffer.from(digest).toString('hex')
+      return { bytes: first, sha256: Buffer.from(digest).toString('hex') }
     }
     const hash = createHash('sha256')
+    let total = 0
     for (let bytes = first; bytes > 0; bytes = await fill(handle, piece)) {
       hash.update(piece.subarray(0, bytes))
+      total += bytes
     }
-    return hash.digest('hex')
+    return { bytes: total, sha256: hash.digest('hex') }
   } finally {
     pieces.push(piece)
-    await handle.close()
   }
 }
 

@@ -31,6 +31,8 @@ export interface SegmentFacts {
 /** One segment being written. Rows may come in any order: `finish` leaves them sorted, each key once, the last given wins. */
 export interface SegmentWriter {
   append(batch: Batch): Promise<void>
+  /** Does what can be done of `finish` while the folder is still being made: nothing on the disk. */
+  prepare?(): Promise<void>
   /** Completes the file. @throws what the disk gives; the half-written file is removed first. */
   finish(): Promise<{ readonly rows: number }>
   /** Gives up; removes what was written. Never throws. */

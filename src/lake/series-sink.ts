@@ -117,8 +117,9 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
    *
    * @throws {SchemaError} when rows came of a session that it does not settle
    * @throws {IntegrityError} when the lake's own rows of the same partition are damaged
+   * @throws what `permit` rejects with
    */
-  async commit(settlement: Settlement): Promise<CommitReceipt> {
+  async commit(settlement: Settlement, permit?: Promise<void>): Promise<CommitReceipt> {
     return await this.#writer.exclusively(async () => {
       const staged: StagedSegment[] = []
       const lost: LostSession[] = []
@@ -126,6 +127,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
         this.#assertSettled(settlement)
         if (this.#streams) await this.#finishStreams(staged)
         else staged.push(...(await this.#stageHeld(settlement, lost)))
+        await permit
         const received = { staged, sessions: this.#received, lost }
         return await this.#writer.commit(settlement, received, () => this.#streaming.clear())
       } catch (error) {

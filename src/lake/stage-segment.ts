@@ -1,10 +1,10 @@
-import { rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { allEnded } from '../core/all-ended.ts'
 import type { Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { RowDigest } from './digest.ts'
-import { asDiskError, fsyncFile, fsyncFolder, makeFolder, sha256File } from './durable.ts'
+import { asDiskError, fsyncFolder, makeFolder, sealFile, type FileSum } from './durable.ts'
 import type { Compression, ParquetEngine, SegmentWriter } from './engine.ts'
 import { segmentPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
@@ -74,34 +74,36 @@ export class SegmentStaging {
     const folder = makeFolder(dirname(this.#path))
     await allEnded([folder, this.#openWith(batch)])
     const writer = this.#writer!
-    const written = this.#onDisk(() => writer.finish())
-    const [content] = await allEnded([scanContent(series.dataset, [batch]), written])
-    const checked = [this.#makeDurable(), this.#compare(content, batch)] as const
-    const [segment] = await allEnded([this.#describe(content), ...checked])
-    return { segment, content }
+    await this.#onDisk(() => writer.finish())
+    const reading = this.#context.engine.holds(series.dataset, this.#path, batch)
+    const content = scanContent(series.dataset, [batch])
+    const [sum] = await allEnded([this.#makeDurable(), this.#assertHeld(reading, content, batch.length)])
+    return { segment: this.#describe(await content, sum), content: await content }
   }
 
   async #openWith(batch: Batch): Promise<void> {
     const writer = (this.#writer = await this.#open())
-    await this.#onDisk(() => writer.append(batch))
+    await this.#onDisk(async () => {
+      await writer.append(batch)
+      await writer.prepare?.()
+    })
   }
 
-  async #compare(content: Content, batch: Batch): Promise<void> {
-    const { engine, series } = this.#context
-    const same = await engine.holds(series.dataset, this.#path, batch)
-    if (same && content.disorder === 0 && content.strays === 0) return
+  async #assertHeld(reading: Promise<boolean>, scanning: Promise<Content>, rows: number): Promise<void> {
+    const [same, { disorder, strays }] = await allEnded([reading, scanning])
+    if (same && disorder === 0 && strays === 0) return
     throw new IntegrityError(
       same
-        ? `${this.#path}: ${content.disorder} rows out of order, ${content.strays} outside any session`
-        : `${this.#path}: read back other rows than the ${batch.length} that were written`,
+        ? `${this.#path}: ${disorder} rows out of order, ${strays} outside any session`
+        : `${this.#path}: read back other rows than the ${rows} that were written`,
       { hint: NOTHING_COMMITTED },
     )
   }
 
   /** Both the bytes and the name: a commit is durable only if the name of what it names is. */
-  async #makeDurable(): Promise<void> {
-    await fsyncFile(this.#path)
-    await fsyncFolder(dirname(this.#path))
+  async #makeDurable(): Promise<FileSum> {
+    const [sum] = await allEnded([sealFile(this.#path), fsyncFolder(dirname(this.#path))])
+    return sum
   }
 
   async #open(): Promise<SegmentWriter> {
@@ -120,9 +122,9 @@ export class SegmentStaging {
     const writer = this.#writer
     if (!writer) throw new IntegrityError(`${this.#path}: a segment without rows`)
     const { rows } = await this.#onDisk(() => writer.finish())
-    await this.#makeDurable()
+    const sum = await this.#makeDurable()
     const content = await this.#readBack(rows)
-    return { segment: await this.#describe(content), content }
+    return { segment: this.#describe(content, sum), content }
   }
 
   async #readBack(rows: number): Promise<Content> {
@@ -140,16 +142,14 @@ export class SegmentStaging {
     return content
   }
 
-  async #describe(content: Content): Promise<Segment> {
+  #describe(content: Content, sum: FileSum): Segment {
     const { series, partition, engine, runId, origins } = this.#context
     const dates = [...content.sessions.keys()].sort()
-    const [{ size }, sha256] = await allEnded([stat(this.#path), sha256File(this.#path)])
     return {
       path: segmentPath(series, partition),
       partition,
       rows: content.rows,
-      bytes: size,
-      sha256,
+      ...sum,
       digest: content.digest,
       first: dates[0]!,
       last: dates.at(-1)!,

@@ -31,16 +31,30 @@ const nowhere = (value: number): Stretch => ({ from: value, to: value, date: und
  * @throws {SchemaError} when the batch lacks the event column
  */
 export function sessionDates(dataset: DatasetDefinition, batch: Batch): SessionRows {
-  const values = requireColumn(
-    batch,
-    dataset.eventColumn,
-    dataset.eventKind === 'date' ? 'date' : 'timestamp',
-  )
+  const { eventColumn, eventKind, calendar } = dataset
+  const values = requireColumn(batch, eventColumn, eventKind === 'date' ? 'date' : 'timestamp')
+  const last = known.get(values)
+  if (last?.calendar === calendar && last.eventKind === eventKind) return last.rows
+  const rows = assign(dataset, values)
+  if (values.length >= LEAST_KNOWN) known.set(values, { calendar, eventKind, rows })
+  return rows
+}
+
+/** To remember fewer rows would cost more than to look again. */
+const LEAST_KNOWN = 4096
+
+/** What is known of columns that are still there: one page is asked about at every step of its way. */
+const known = new WeakMap<
+  Float64Array,
+  Pick<DatasetDefinition, 'calendar' | 'eventKind'> & { readonly rows: SessionRows }
+>()
+
+function assign(dataset: DatasetDefinition, values: Float64Array): SessionRows {
   const lookup = lookupOf(dataset)
-  const codes = new Int32Array(batch.length)
+  const codes = new Int32Array(values.length)
   const dates: string[] = []
   const codeOf = new Map<string, number>()
-  for (let row = 0; row < batch.length;) {
+  for (let row = 0; row < values.length;) {
     const value = values[row]!
     const { from, to, date } = Number.isFinite(value) ? lookup(value) : nowhere(value)
     const end = endOfStretch(values, row + 1, from, to)

@@ -27,8 +27,8 @@ export class Intake {
 
   readonly keep = (batch: Batch): void => {
     const { dates, codes } = sessionDates(this.#dataset, batch)
-    const counts = new Array<number>(dates.length).fill(0)
-    const firsts = new Array<number>(dates.length).fill(Infinity)
+    const counts = new Uint32Array(dates.length)
+    const firsts = new Float64Array(dates.length).fill(Infinity)
     const events = batch.columns[this.#dataset.eventColumn] as Float64Array
     for (let row = 0; row < batch.length; row++) {
       const code = codes[row]!

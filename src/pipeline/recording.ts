@@ -30,6 +30,8 @@ export class Recording {
   readonly #late: LateWatch
   /** Sessions that the plan does not cover. */
   readonly #uncovered = new Set<string>()
+  /** That what the source says may enter the lake; asked with the first answer. */
+  #claim: Promise<void> | undefined
 
   constructor(item: WorkItem, context: RecordContext) {
     this.#item = item
@@ -58,10 +60,10 @@ export class Recording {
         }
         await this.#askAboutSilence(refetch)
         await this.#askAboutLateStarts(refetch)
-        await claimLake(this.#context)
         settled = this.#settledBefore()
         return await this.#verdicts()
       },
+      permit: () => this.#claimLake(),
       onCommit: (ms) => (commitMs = ms),
     })
     const { totalRefused: refused, duplicates } = this.#intake
@@ -85,14 +87,22 @@ export class Recording {
 
   async *#fetch({ from, to }: SessionRange): AsyncGenerator<Batch> {
     const { source, writer, today, signal } = this.#context
-    let claimed = false
     const { series } = writer.options
     const priority = urgencyOf(series.dataset, to, today)
     for await (const batch of source.read({ ...series, from, to, priority }, signal)) {
-      if (!claimed) await claimLake(this.#context)
-      claimed = true
+      // The disk has its answer ready by the time that the first rows are refined; more are not taken without it.
+      if (this.#claim) await this.#claim
+      else void this.#claimLake()
       yield batch
     }
+  }
+
+  #claimLake(): Promise<void> {
+    if (!this.#claim) {
+      this.#claim = claimLake(this.#context)
+      this.#claim.catch(() => undefined) // whoever waits for it hears of it
+    }
+    return this.#claim
   }
 
   /** Lets the good rows of `wanted` pass, each once. */

@@ -10,6 +10,8 @@ export interface Route<Settlement, Receipt> {
   readonly onWritten?: (batch: Batch) => void
   /** Called when all rows are in: what to record about them. It may ask for more rows first. */
   readonly settle: () => Promise<Settlement>
+  /** What must come true before anything is committed; asked for with the settlement, awaited while rows are staged. */
+  readonly permit?: () => Promise<void>
   /** Called with the time that the commit took. */
   readonly onCommit?: (ms: number) => void
 }
@@ -25,7 +27,7 @@ export async function run<S, R>(route: Route<S, R>): Promise<R> {
     await pour(route, route.batches)
     const settlement = await route.settle()
     const startMs = performance.now()
-    const receipt = await sink.commit(settlement)
+    const receipt = await sink.commit(settlement, route.permit?.())
     route.onCommit?.(performance.now() - startMs)
     return receipt
   } catch (error) {

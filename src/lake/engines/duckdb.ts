@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBDataChunk, DuckDBMaterializedResult, DuckDBResult } from '@duckdb/node-api'
 import type { Batch } from '../../core/batch.ts'
 import type { DatasetDefinition } from '../../market/dataset.ts'
 import type { ParquetEngine, SegmentFacts, SegmentOptions, SegmentWriter } from '../engine.ts'
@@ -34,6 +34,11 @@ async function* ahead(result: DuckDBResult): AsyncGenerator<DuckDBDataChunk> {
   } finally {
     await next.catch(() => undefined) // the connection is closed after this
   }
+}
+
+/** The chunks of `result`, which is there as a whole. */
+function* whole(result: DuckDBMaterializedResult): Generator<DuckDBDataChunk> {
+  for (let i = 0; i < result.chunkCount; i++) yield result.getChunk(i)
 }
 
 /** Writes and reads with DuckDB: holds every dataset exactly, works off the main thread. Opened on first use. */
@@ -108,7 +113,8 @@ export class DuckDbEngine implements ParquetEngine {
     const connection = await instance.connect()
     try {
       const sql = `SELECT ${selectTyped(dataset.columns)} FROM read_parquet(${sqlPaths(paths)}, hive_partitioning = false)`
-      yield* ahead(await (rows <= WHOLE_ROWS ? connection.run(sql) : connection.stream(sql)))
+      if (rows <= WHOLE_ROWS) yield* whole(await connection.run(sql))
+      else yield* ahead(await connection.stream(sql))
     } catch (error) {
       throw readError(error, paths)
     } finally {

@@ -97,6 +97,11 @@ export class ColumnarSegment implements SegmentWriter {
     this.#heldRows = 0
   }
 
+  async prepare(): Promise<void> {
+    if (this.#handedOver || this.#held.length === 0 || this.#heldRows > this.#options.rowGroupRows) return
+    if (await this.#encodeNext(this.#joinHeld())) this.#held = []
+  }
+
   async finish(): Promise<{ readonly rows: number }> {
     const { dataset, path } = this.#options
     this.#closed = true
