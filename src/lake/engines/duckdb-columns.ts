@@ -53,9 +53,17 @@ export function vectorType(duckdb: DuckDbModule, type: ColumnType): DuckDBType {
  * flag; read in a UTC session, the cast makes them the same instants as every other file's.
  */
 export const selectTyped = (columns: readonly ColumnDefinition[]): string =>
-  columns
-    .map(({ name, type }) => `${sqlIdentifier(name)}::${SQL_TYPES[type]} AS ${sqlIdentifier(name)}`)
-    .join(', ')
+  columns.map((column) => `${typed(column)} AS ${sqlIdentifier(column.name)}`).join(', ')
+
+/** A column as SQL expression of its own type. */
+export const typed = ({ name, type }: ColumnDefinition): string =>
+  `${sqlIdentifier(name)}::${SQL_TYPES[type]}`
+
+/** A column as SQL expression, instants (microseconds since the epoch) and whole numbers as DOUBLE. */
+export function selectDoubles(column: ColumnDefinition): string {
+  if (column.type === 'timestamp') return `epoch_us(${typed(column)})::DOUBLE`
+  return column.type === 'int64' ? `${typed(column)}::DOUBLE` : typed(column)
+}
 
 /** Rows [from, to) of one column, for one vector. */
 export interface ColumnSlice {

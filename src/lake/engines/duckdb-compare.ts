@@ -7,26 +7,55 @@ import {
   type ListColumn,
   type StringColumn,
 } from '../../core/batch.ts'
-import type { DatasetDefinition } from '../../market/dataset.ts'
+import type { ColumnDefinition, DatasetDefinition } from '../../market/dataset.ts'
+import { selectDoubles, typed } from './duckdb-columns.ts'
 import { buffersOf, eachNull } from './duckdb-vectors.ts'
+import { sqlString } from './sql-text.ts'
+
+/** How one column is compared. */
+export interface ColumnComparison {
+  /** What is selected of the file. */
+  readonly sql: string
+  /** Whether a vector of that holds the expected rows from `from` on. */
+  readonly holds: (vector: DuckDBVector, from: number) => boolean
+}
 
 /**
- * Whether `chunk` holds the rows of `expected` from `from` on, cell for cell; the two zeros count as one.
- * The columns of the chunk must be those of `dataset`, in its order and of its SQL types.
+ * How a file is compared with the rows of `expected`, cell for cell; the two zeros count as one. DuckDB gives what is
+ * cheap to compare: whole numbers as doubles, as they are here (±2^53, so no two of them become one), and of a text that
+ * all rows have only whether they have it.
  */
-export function chunkHolds(
-  dataset: DatasetDefinition,
-  chunk: DuckDBDataChunk,
-  expected: Batch,
-  from: number,
-): boolean {
-  if (from + chunk.rowCount > expected.length) return false
-  return dataset.columns.every(({ name, type }, i) => {
-    const vector = chunk.getColumnVector(i)
-    const nulls = nullsOf(vector)
-    return vectorHolds(type, vector, { data: expected.columns[name]!, from, nulls })
+export const comparisonsOf = ({ columns }: DatasetDefinition, expected: Batch): readonly ColumnComparison[] =>
+  columns.map((column) => {
+    const data = expected.columns[column.name]!
+    const text = column.type === 'string' ? constantText(data as StringColumn) : undefined
+    if (text !== undefined) return constantComparison(column, text)
+    const holds = (vector: DuckDBVector, from: number): boolean =>
+      vectorHolds(column.type, vector, { data, from, nulls: nullsOf(vector) })
+    return { sql: selectDoubles(column), holds }
   })
+
+/** Whether `chunk`, whose columns are those of `comparisons`, holds the expected rows from `from` on. */
+export const chunkHolds = (
+  comparisons: readonly ColumnComparison[],
+  chunk: DuckDBDataChunk,
+  from: number,
+): boolean => comparisons.every(({ holds }, i) => holds(chunk.getColumnVector(i), from))
+
+/** Texts that stand in SQL as they are. */
+const PLAIN_TEXT = /^[\x20-\x7e]{0,64}$/
+
+/** The text of every row, where it is one and the same. */
+function constantText({ codes, dictionary }: StringColumn): string | undefined {
+  const [text] = dictionary
+  if (text === undefined || dictionary.length > 1 || !PLAIN_TEXT.test(text)) return undefined
+  return codes.includes(-1) ? undefined : text
 }
+
+const constantComparison = (column: ColumnDefinition, text: string): ColumnComparison => ({
+  sql: `(${typed(column)} IS NOT DISTINCT FROM ${sqlString(text)})::TINYINT`,
+  holds: (vector) => !buffersOf<Int8Array>(vector).items.includes(0),
+})
 
 /** What a vector should hold: the rows of `data` from `from` on. */
 interface Expected<Data = ColumnData> {
@@ -44,13 +73,12 @@ function nullsOf(vector: DuckDBVector): Uint8Array | undefined {
 
 function vectorHolds(type: ColumnType, vector: DuckDBVector, expected: Expected): boolean {
   switch (type) {
-    case 'double':
-      return holdsNumbers(buffersOf<Float64Array>(vector).items, expected as Expected<Float64Array>)
     case 'date':
       return holdsNumbers(buffersOf<Int32Array>(vector).items, expected as Expected<Float64Array>)
+    case 'double':
     case 'timestamp':
     case 'int64':
-      return holdsWhole(buffersOf<BigInt64Array>(vector).items, expected as Expected<Float64Array>)
+      return holdsNumbers(buffersOf<Float64Array>(vector).items, expected as Expected<Float64Array>)
     case 'ns':
       return holdsNanoseconds(buffersOf<BigInt64Array>(vector).items, expected as Expected<BigInt64Array>)
     case 'string':
@@ -77,24 +105,6 @@ const isSameMemory = (a: Float64Array | Int32Array, b: Float64Array): boolean =>
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float64Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
-
-const TWO_32 = 2 ** 32
-
-/** Whole numbers within ±2^53 are the same when their halves are. */
-function holdsWhole(items: BigInt64Array, { data, from, nulls }: Expected<Float64Array>): boolean {
-  const low = new Uint32Array(items.buffer, items.byteOffset, items.length * 2) // little-endian, as DuckDB is
-  const high = new Int32Array(items.buffer, items.byteOffset, items.length * 2)
-  for (let row = 0; row < items.length; row++) {
-    const value = data[from + row]!
-    if (nulls?.[row] === 1) {
-      if (!Number.isNaN(value)) return false
-      continue
-    }
-    const upper = Math.floor(value / TWO_32)
-    if (high[2 * row + 1] !== upper || low[2 * row] !== value - upper * TWO_32) return false
-  }
-  return true
-}
 
 function holdsNanoseconds(items: BigInt64Array, { data, from, nulls }: Expected<BigInt64Array>): boolean {
   for (let row = 0; row < items.length; row++) {
