@@ -42,7 +42,8 @@ export function addBackfillFlags(command: Command): Command {
       .option('--underlying <symbol>', 'for options: record the discovered contracts on it', tickers)
       .option(
         '--recheck',
-        'ask again for sessions recorded lately: vendors correct them (versions.recheckSessions)',
+        'ask again for sessions recorded lately: vendors correct them (versions.recheckSessions); ' +
+          'rows that come too late go to quarantine (versions.lateDays)',
       ),
   )
 }
@@ -73,7 +74,7 @@ export function addRangeFlags(command: Command): Command {
         .choices(['polygon', 'simulator'] satisfies SourceName[])
         .default('polygon'),
     )
-    .option('--force', 'record sessions again that are held already')
+    .option('--force', 'record sessions again that are held already, with rows that come however late')
 }
 
 /** Reads `--ticker`: repeated, or separated by commas. */

@@ -90,8 +90,7 @@ async function printForPeople(
   const extra = [
     quarantined > 0 ? `${plural(quarantined, 'row')} refused (quarantine)` : '',
     duplicates > 0 ? `${plural(duplicates, 'duplicate')} dropped` : '',
-    late.merged > 0 ? `${plural(late.merged, 'late row')} merged` : '',
-    late.quarantined > 0 ? `${plural(late.quarantined, 'row')} too late (quarantine)` : '',
+    ...lateText(late),
     restated.length > 0 ? `${plural(restated.length, 'session')} restated` : '',
   ].filter(Boolean)
   out.line([`${plural(rows, 'row')} recorded`, plural(calls, 'call'), ...extra].join(', '))
@@ -108,6 +107,13 @@ async function printForPeople(
   for (const line of lines) out.line(line)
   for (const line of adviceFor(summary)) out.note(line)
 }
+
+/** What became of late rows, where some came. */
+export const lateText = ({ merged, quarantined }: BackfillSummary['late']): readonly string[] =>
+  [
+    merged > 0 ? `${plural(merged, 'late row')} merged` : '',
+    quarantined > 0 ? `${plural(quarantined, 'row')} too late (quarantine)` : '',
+  ].filter(Boolean)
 
 /** What to do about holes, by their state; the states that are left out need no doing, or are explained elsewhere. */
 const ADVICE: Partial<Record<CellState, string>> = {

@@ -33,13 +33,19 @@ export async function gaps(context: RunContext, flags: GapFlags): Promise<ExitCo
   )
 }
 
-/** Repairs the gaps that the flags mean, without a word on stdout. */
+/**
+ * Repairs the gaps that the flags mean, without a word on stdout, as nobody asked for it: what comes too late stays in
+ * quarantine.
+ */
 export async function closeGaps(
   context: RunContext,
   flags: GapFlags,
 ): Promise<Repaired & { readonly found: readonly SeriesGaps[] }> {
   return await withGaps(context, flags, async (found, lake, scan) => ({
-    ...(await repairEach(context, flags, lake, scan, found)),
+    ...(await repairEach(context, flags, lake, scan, found, {
+      lateDays: context.config.settings.versions.lateDays,
+      takesLate: false,
+    })),
     found,
   }))
 }
@@ -151,6 +157,7 @@ async function repairEach(
   lake: Lake,
   scan: GapScanOptions,
   found: readonly SeriesGaps[],
+  late: Pick<RepairOptions, 'lateDays' | 'takesLate'> = {},
 ): Promise<Repaired> {
   const { config, signals } = context
   await checkDataDir(config.dataDir, config.settings.disk.minFreeMb)
@@ -163,6 +170,7 @@ async function repairEach(
     ...{ nowMs: scan.nowMs, concurrency: config.settings.backfill.concurrency },
     ...{ lockWaitMs: (flags.wait ?? 0) * 1000, hooks: watch.hooks },
     ...{ graceful: signals.graceful, immediate: signals.immediate },
+    ...late,
   }
   let result: Repaired
   try {

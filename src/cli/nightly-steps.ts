@@ -17,6 +17,7 @@ import { snapshotChain } from '../pipeline/snapshot-chain.ts'
 import { exitCodeOf, summarize } from '../pipeline/summary.ts'
 import { recordAll } from './backfill-all-run.ts'
 import type { Choose } from './backfill-plan.ts'
+import { lateText } from './backfill-summary.ts'
 import type { RunContext } from './context.ts'
 import { formatNumber, plural } from './format.ts'
 import { closeGaps } from './gaps-run.ts'
@@ -118,13 +119,14 @@ async function record(
   const refused = outcomes.filter((one) => one.failures > 0)
   if (tellsLeft) context.telemetry.noteLeft(summary.holes)
   else context.telemetry.noteAlsoLeft(refused.map(leftOf))
-  const { rows, restated, holes, states, sessions, failures } = summary
+  const { rows, restated, late, holes, states, sessions, failures } = summary
   const code: ExitCode = exitCodeOf(summary)
   const ends = problem !== undefined && !(problem.code === 'USAGE' && code === EXIT.partial)
   const open = new Set(holes.map(({ ticker }) => ticker))
   const parts = [
     `${plural(rows, 'row')}, ${plural(calls, 'call')}`,
     ...(restated.length > 0 ? [`${plural(restated.length, 'session')} restated`] : []),
+    ...lateText(late),
     ...(open.size > 0 ? [`holes left in ${[...open].slice(0, 5).join(', ')}`] : []),
     ...(failures > 0 ? [`${plural(failures, 'request')} refused or failed (${namesOf(refused)})`] : []),
     ...(problem ? [problem.message] : []),
@@ -133,7 +135,10 @@ async function record(
     exitCode: ends ? problem.exitCode : code,
     ...(ends ? { error: problem.code } : {}),
     detail: parts.join('; '),
-    fields: { ...{ rows, calls, restated, holes, states, sessions, crashes }, setAside: setAside.length },
+    fields: {
+      ...{ rows, calls, restated, late, holes, states, sessions, crashes },
+      setAside: setAside.length,
+    },
   }
 }
 

@@ -71,7 +71,7 @@ async function serve(
       ...{ port, inbox, entry },
       backfill: {
         ...{ root, runId, source: opened.source, engine, compression, rowGroupRows, concurrency },
-        hooks: watch.hooks,
+        ...{ lateDays: settings.versions.lateDays, hooks: watch.hooks },
       },
     })
   } finally {

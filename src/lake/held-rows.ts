@@ -3,8 +3,17 @@ import { takeRows, type Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { RowDigest } from './digest.ts'
+import { sha256File } from './durable.ts'
 import { partitionOf } from './layout.ts'
 import type { SinkHost } from './series-contract.ts'
+
+/** Whether the file of `partition` is still the one that was committed: a damaged one is written anew. */
+export async function isIntact({ options, ledger }: SinkHost, partition: string): Promise<boolean> {
+  const segment = ledger.segments.find((one) => one.partition === partition)
+  if (!segment) return false
+  const found = await sha256File(join(options.root, segment.path)).catch(() => undefined)
+  return found === segment.sha256
+}
 
 /**
  * The rows that the lake holds of one session, for those who add to a session instead of replacing it. Bounded

@@ -1,10 +1,11 @@
-import { stringAt, takeRows, type Batch, type ColumnData } from '../core/batch.ts'
+import { takeRows, type Batch } from '../core/batch.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
-import { US_PER_MS } from '../market/time.ts'
 import { heldRows } from './held-rows.ts'
-import { quarantinedRows, readQuarantine, type QuarantinedRow } from './quarantine.ts'
+import type { Cell } from './ledger.ts'
+import { LATE, quarantinedRows, readQuarantine, type QuarantinedRow } from './quarantine.ts'
+import { rowsNotHeld } from './row-names.ts'
 import type { Restatement } from './series-contract.ts'
 import type { SeriesWriter } from './series-writer.ts'
 
@@ -32,6 +33,28 @@ export interface LateOptions {
 export const NOTHING_LATE: LateReceipt = { merged: 0, quarantined: 0, restated: [] }
 const MS_PER_DAY = 86_400_000
 
+/** True for a session that was said to be whole: what comes of it now is late. */
+export const isSettled = (cell: Cell | undefined): boolean =>
+  cell !== undefined && (cell.state === 'complete' || cell.state === 'empty')
+
+/** Why rows of the session of `date` are too late to be merged, one sentence; undefined within the window. */
+export function whyTooLate(
+  dataset: DatasetDefinition,
+  date: string,
+  { lateDays, nowMs }: Pick<LateOptions, 'lateDays' | 'nowMs'>,
+): string | undefined {
+  const session = calendarOf(dataset.calendar).on(date)
+  const days = session ? (nowMs - session.extendedCloseMs) / MS_PER_DAY : 0
+  if (days <= lateDays) return undefined
+  return `arrived ${days.toFixed(1)} days after the session, ${lateDays} are allowed (versions.lateDays)`
+}
+
+/** All of `rows` as quarantine keeps what came too late. */
+export function lateInQuarantine(rows: Batch, reason: string, run: string): QuarantinedRow[] {
+  const every = Array.from({ length: rows.length }, (_, row) => ({ row, rule: LATE, reason }))
+  return quarantinedRows(rows, every, run)
+}
+
 /**
  * Takes rows of a session that the lake holds as settled. Rows whose key it has already are not late: what it has
  * stands. The others are merged into the session, or, beyond the window, go to quarantine as `late`, each once.
@@ -47,16 +70,14 @@ export async function mergeLate(
   const { root, series, runId } = writer.options
   const { dataset } = series
   const cell = writer.ledger.cells[date]
-  const session = calendarOf(dataset.calendar).on(date)
-  if (!cell || !session) return NOTHING_LATE
-  const fresh = await withoutHeld(dedupLastWins(rows, dataset.key), heldRows(writer, date), {
-    dataset,
-    columns: identity ?? dataset.key,
-  })
+  if (!cell || !calendarOf(dataset.calendar).on(date)) return NOTHING_LATE
+  const unique = dedupLastWins(rows, dataset.key)
+  const columns = identity ?? dataset.key
+  const fresh = takeRows(unique, await rowsNotHeld(unique, heldRows(writer, date), { dataset, columns }))
   if (fresh.length === 0) return NOTHING_LATE
   const before = await readQuarantine(root, series, date)
-  const days = (nowMs - session.extendedCloseMs) / MS_PER_DAY
-  if (days <= lateDays) {
+  const reason = whyTooLate(dataset, date, { lateDays, nowMs })
+  if (reason === undefined) {
     const note = `${fresh.length} late rows merged`
     const { state } = cell.rows === 0 ? { state: 'complete' as const } : cell
     const sink = writer.openSink([date])
@@ -72,9 +93,7 @@ export async function mergeLate(
       throw error
     }
   }
-  const reason = `arrived ${days.toFixed(1)} days after the session, ${lateDays} are allowed (versions.lateDays)`
-  const every = Array.from({ length: fresh.length }, (_, row) => ({ row, rule: 'late', reason }))
-  const late = newOnes(quarantinedRows(fresh, every, runId), before)
+  const late = newOnes(lateInQuarantine(fresh, reason, runId), before)
   if (late.length === 0) return NOTHING_LATE
   const { state, reason: why } = cell
   await writer.settle(new Map([[date, { state, reason: why, refused: [...before, ...late] }]]))
@@ -82,41 +101,6 @@ export async function mergeLate(
 }
 
 const withOrigin = (batch: Batch, origin: Batch['origin']): Batch => (origin ? { ...batch, origin } : batch)
-
-interface Identity {
-  readonly dataset: DatasetDefinition
-  readonly columns: readonly string[]
-}
-
-/** The rows of `rows` that are not among `held`, which passes by. */
-async function withoutHeld(rows: Batch, held: AsyncIterable<Batch>, identity: Identity): Promise<Batch> {
-  const places = new Map<string, number>()
-  const nameIn = namer(rows, identity)
-  for (let row = 0; row < rows.length; row++) places.set(nameIn(row), row)
-  for await (const batch of held) {
-    const name = namer(batch, identity)
-    for (let row = 0; row < batch.length && places.size > 0; row++) places.delete(name(row))
-  }
-  return takeRows(rows, [...places.values()])
-}
-
-/** What a row of `batch` is called: the millisecond of its event, and the values of its identity. */
-function namer(batch: Batch, { dataset, columns }: Identity): (row: number) => string {
-  const times = batch.columns[dataset.eventColumn] as Float64Array
-  const scale = dataset.eventKind === 'date' ? 1 : US_PER_MS
-  const others = columns.filter((name) => name !== dataset.eventColumn)
-  const values = others.map((name) => valueIn(batch.columns[name]!))
-  return (row) => {
-    let name = String(Math.floor(times[row]! / scale))
-    for (const value of values) name += ` ${value(row)}`
-    return name
-  }
-}
-
-const valueIn = (data: ColumnData): ((row: number) => string) =>
-  'dictionary' in data
-    ? (row) => JSON.stringify(stringAt(data, row))
-    : (row) => String((data as Float64Array | BigInt64Array)[row])
 
 /** Those of `rows` that quarantine does not hold yet. */
 function newOnes(

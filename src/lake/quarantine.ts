@@ -6,6 +6,9 @@ import type { Refusal } from '../core/flow.ts'
 import { makeFolder, onDisk, replaceFile } from './durable.ts'
 import { quarantinePath, type SeriesId } from './layout.ts'
 
+/** The rule of rows that came after their session was complete, and too late to be merged. */
+export const LATE = 'late'
+
 /** One refused row: what it was, which rule it broke, and which request brought it. */
 export interface QuarantinedRow {
   readonly rule: string

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import pLimit from 'p-limit'
 import { allEnded } from '../core/all-ended.ts'
 import { sliceBatch, withoutSentText, type Batch, type Origin } from '../core/batch.ts'
@@ -9,7 +8,7 @@ import { dedupLastWins } from '../core/sort.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { digestOf } from './digest.ts'
-import { sha256File } from './durable.ts'
+import { isIntact } from './held-rows.ts'
 import { keepOtherSessions, putDamagedAside } from './kept-rows.ts'
 import { partitionOf } from './layout.ts'
 import type { Segment, SegmentOrigin } from './ledger.ts'
@@ -151,7 +150,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
       const one = await staging.finish()
       const held = this.#writer.ledger.cells[date]
       const same = held?.digest === one.segment.digest && held.rows === one.segment.rows
-      if (same && (await this.#isIntact(one.segment.partition))) await staging.abort()
+      if (same && (await isIntact(this.#writer, one.segment.partition))) await staging.abort()
       else staged.push(one)
     }
   }
@@ -164,7 +163,7 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
     const partitions = byPartition(dataset, fresh)
     const changed: (readonly [string, PartitionRows])[] = []
     for (const [partition, rows] of partitions) {
-      const held = this.#isHeldAlready(rows.sessions) && (await this.#isIntact(partition))
+      const held = this.#isHeldAlready(rows.sessions) && (await isIntact(this.#writer, partition))
       if (!held) changed.push([partition, rows])
     }
     const limit = pLimit(STAGED_AT_ONCE)
@@ -173,15 +172,6 @@ export class SeriesSink implements Sink<Settlement, CommitReceipt> {
         limit(() => this.#stagePartition(partition, rows, settlement, lost)),
       ),
     )
-  }
-
-  /** Whether the file of `partition` is still the one that was committed: a damaged one is written anew. */
-  async #isIntact(partition: string): Promise<boolean> {
-    const { ledger, options } = this.#writer
-    const segment = ledger.segments.find((one) => one.partition === partition)
-    if (!segment) return false
-    const found = await sha256File(join(options.root, segment.path)).catch(() => undefined)
-    return found === segment.sha256
   }
 
   #isHeldAlready(sessions: ReadonlyMap<string, Batch>): boolean {

@@ -52,7 +52,11 @@ function settleCell(
   run: string,
 ): Cell {
   const quarantined = refused && refused.length > 0 ? { quarantined: refused.length } : {}
-  if (held && held.rows > 0 && !found) return { ...held, ...quarantined }
+  const { quarantined: count = 0 } = quarantined
+  if (held && held.rows > 0 && !found) {
+    const { confirmed: _, ...rest } = held
+    return { ...rest, ...quarantined, ...confirmation(held, held.state, held, count) }
+  }
   return {
     state,
     reason,
@@ -61,18 +65,23 @@ function settleCell(
     ...(duplicates > 0 ? { duplicates } : {}),
     ...(found?.digest === undefined ? {} : { digest: found.digest }),
     ...(found?.absent === undefined ? {} : { absent: found.absent }),
-    ...confirmation(held, state, found),
+    ...confirmation(held, state, found, count),
     run,
     at: new Date().toISOString(),
   }
 }
 
-/** What was confirmed of a cell stays true for as long as the vendor says the same of it. */
+/**
+ * What was confirmed of a cell stays true for as long as the vendor says the same of it: not once further rows came,
+ * be it into quarantine.
+ */
 function confirmation(
   held: Cell | undefined,
   state: Cell['state'],
   found: Pick<Cell, 'rows' | 'digest'> | undefined,
+  quarantined: number,
 ): Pick<Cell, 'confirmed'> {
+  if (quarantined > (held?.quarantined ?? 0)) return {}
   if (held?.confirmed === undefined || held.state !== state || held.digest !== found?.digest) return {}
   return { confirmed: held.confirmed }
 }

@@ -19,12 +19,18 @@ export interface BackfillOptions extends SegmentSettings {
   readonly runId: string
   readonly source: HistorySource
   readonly nowMs: number
+  /** Record sessions anew that are held. */
   readonly force: boolean
+  /** Sessions that are recorded anew become what the vendor has now, however late; default: as `force` says. */
+  readonly takesLate?: boolean
   /** Only these sessions of the range, held or not. */
   readonly only?: ReadonlySet<string>
   /** Ask once more for sessions that are held, after each of so many sessions that follow them; see recheck.ts. */
   readonly recheckSessions?: number
-  /** Days after a session within which rows of it that come late are merged; default: they are not looked at. */
+  /**
+   * Days after a session within which rows of it that come late are merged; later ones go to quarantine. Default:
+   * nothing is too late.
+   */
   readonly lateDays?: number
   /** Work items in hand at the same time, at least 1. */
   readonly concurrency: number
@@ -206,9 +212,10 @@ class SeriesRun {
     if (this.#options.graceful.aborted) this.#stopped ??= INTERRUPTED
     if (this.#stopped !== undefined) return
     try {
-      const { lateDays, nowMs } = this.#options
+      const { lateDays, nowMs, force, takesLate = force } = this.#options
       const result = await recordItem(item, {
         ...(lateDays === undefined ? {} : { late: { lateDays, nowMs } }),
+        takesLate,
         writer: this.#writer,
         source: this.#options.source,
         judge: this.#judge,

@@ -2,12 +2,9 @@ import type { Batch } from '../core/batch.ts'
 import { concatBatches } from '../core/batch-concat.ts'
 import { dedupLastWins } from '../core/sort.ts'
 import { digestOf } from '../lake/digest.ts'
-import { mergeLate, NOTHING_LATE, type LateReceipt } from '../lake/late-rows.ts'
+import { isSettled, mergeLate, NOTHING_LATE, type LateReceipt } from '../lake/late-rows.ts'
 import { sessionRuns } from '../lake/scan.ts'
 import type { RecordContext } from './record-context.ts'
-
-/** Sessions whose answer may bring rows later than it was said to be whole. */
-const SETTLED: ReadonlySet<string> = new Set(['complete', 'empty'])
 
 /**
  * Looks at the rows of sessions that are held already and only came along in an answer for others: rows among them
@@ -38,7 +35,7 @@ export class LateWatch {
     let sum = NOTHING_LATE
     for (const [date, batches] of this.#passed) {
       const cell = writer.ledger.cells[date]
-      if (!late || !cell || !SETTLED.has(cell.state)) continue
+      if (!late || !cell || !isSettled(cell)) continue
       const rows = dedupLastWins(concatBatches(batches), dataset.key)
       if (rows.length === cell.rows && digestOf(rows) === cell.digest) continue
       const one = await mergeLate(writer, date, rows, late)

@@ -93,6 +93,7 @@ async function carryOut(
     duplicates: total(({ duplicates }) => duplicates),
     failures: total(({ failed }) => failed.length),
     restated: results.flatMap(({ restated }) => restated),
+    late: { merged: total(({ late }) => late.merged), quarantined: total(({ late }) => late.quarantined) },
     lost: writer.lost,
     contracts: new Map([...days].map(([date, result]) => [date, countsOf(result)])),
     ...ending,

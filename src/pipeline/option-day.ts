@@ -13,6 +13,7 @@ import {
 import { collect, compose } from '../core/flow.ts'
 import { stringAt, type StringColumn } from '../core/batch.ts'
 import { heldRows } from '../lake/held-rows.ts'
+import { LATE, type QuarantinedRow } from '../lake/quarantine.ts'
 import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
@@ -22,6 +23,7 @@ import { dedup } from '../stages/dedup.ts'
 import { inRequest } from '../stages/in-request.ts'
 import { validate } from '../stages/validate.ts'
 import { Intake } from './intake.ts'
+import { OptionLate } from './option-late.ts'
 import { isPending, type OptionDay } from './option-plan.ts'
 import { decodeBars, encodeBars, type ContractEntry, ProgressLog } from './option-progress.ts'
 import { urgencyOf } from './urgency.ts'
@@ -46,6 +48,8 @@ export interface DayResult {
   readonly duplicates: number
   /** The day, where its recorded rows gave way to others. */
   readonly restated: readonly Restatement[]
+  /** Rows of contracts that were asked for before: merged, or too late and in quarantine. */
+  readonly late: { readonly merged: number; readonly quarantined: number }
   /** The vendor's last failure, where there was one. */
   readonly failure?: VendorError
 }
@@ -56,6 +60,10 @@ export interface DayContext {
   readonly concurrency: number
   /** The present instant, UTC epoch milliseconds. */
   readonly nowMs: number
+  /** See BackfillOptions. */
+  readonly lateDays?: number
+  readonly force: boolean
+  readonly takesLate?: boolean
   /** No further contract is begun once this aborts. */
   readonly graceful: AbortSignal
   /** Contracts in hand are dropped once this aborts. */
@@ -77,7 +85,9 @@ export class OptionDayRun {
   readonly #day: OptionDay
   readonly #context: DayContext
   readonly #failed: FailedContract[] = []
+  readonly #fetched = new Set<string>()
   #log!: ProgressLog
+  #late!: OptionLate
   #duplicates = 0
   #restated: readonly Restatement[] = []
   #failuresInARow = 0
@@ -93,7 +103,10 @@ export class OptionDayRun {
 
   async record(): Promise<DayResult> {
     const { writer, concurrency, immediate, graceful } = this.#context
+    const { lateDays, nowMs, force, takesLate = force } = this.#context
     const { root, series } = writer.options
+    const late = lateDays === undefined ? undefined : { lateDays, nowMs }
+    this.#late = await OptionLate.open(this.#day, { writer, late, takesLate })
     this.#log = await ProgressLog.open(root, series, this.#day.date, this.#day.settled)
     const limit = pLimit(concurrency)
     const attempts = this.#day.toFetch.map((contract) => limit(() => this.#attempt(contract)))
@@ -153,12 +166,14 @@ export class OptionDayRun {
     const request = { dataset: series.dataset, ticker: contract, from: date, to: date, priority }
     const batches = await collect(stage(source.read(request, immediate)))
     if (source.provenance) await claimProvenance(root, source.provenance)
-    const refused = intake.refused(date)
+    const { rows, tooLate } = this.#late.sort(contract, batches)
+    const refused = [...intake.refused(date), ...tooLate]
+    this.#fetched.add(contract)
     return {
       contract,
-      rows: batches.reduce((sum, { length }) => sum + length, 0),
-      ...barsOf(batches),
-      ...(refused.length > 0 ? { refused: [...refused] } : {}),
+      rows: rows.reduce((sum, { length }) => sum + length, 0),
+      ...barsOf(rows),
+      ...(refused.length > 0 ? { refused } : {}),
     }
   }
 
@@ -167,6 +182,8 @@ export class OptionDayRun {
     const { writer } = this.#context
     const { date } = this.#day
     const pending = [...this.#log.entries.values()].filter(isPending)
+    const fresh = pending.flatMap((entry) => decodeBars(writer.options.series, entry) ?? [])
+    for (const rows of fresh) this.#late.take(rows)
     const verdict = this.#verdict()
     const sink = writer.openSink([date], verdict.state !== 'complete')
     try {
@@ -174,10 +191,7 @@ export class OptionDayRun {
         for (const others of await this.#heldOfOthers(new Set(pending.map(({ contract }) => contract)))) {
           await sink.write(others)
         }
-        for (const entry of pending) {
-          const batch = decodeBars(writer.options.series, entry)
-          if (batch) await sink.write(batch)
-        }
+        for (const rows of fresh) await sink.write(rows)
       }
       const { restated } = await sink.commit(new Map([[date, verdict]]))
       this.#restated = restated
@@ -203,7 +217,8 @@ export class OptionDayRun {
 
   #verdict(): CellVerdict {
     const { contracts } = this.#day
-    const refused = [...this.#log.entries.values()].flatMap((entry) => entry.refused ?? [])
+    const broken = this.#refused(({ rule }) => rule !== LATE)
+    const refused = this.#late.quarantine(this.#refused())
     const { complete, empty } = this.#counts()
     if (this.#refusedByPlan) {
       const { vendorMessage, message } = this.#refusedByPlan
@@ -212,13 +227,21 @@ export class OptionDayRun {
     if (this.#failed.length > 0) return { state: 'failed', reason: this.#failureReason(), refused }
     if (contracts.length === 0) return { state: 'empty', reason: 'no contracts were discovered', refused }
     if (complete === 0) {
-      return refused.length > 0
-        ? { state: 'quarantined', reason: `all ${refused.length} rows were refused`, refused }
+      return broken.length > 0
+        ? { state: 'quarantined', reason: `all ${broken.length} rows were refused`, refused }
         : { state: 'empty', reason: `none of ${contracts.length} contracts traded`, refused }
     }
     const quiet = empty > 0 ? `; ${empty} without trades` : ''
     const reason = `${complete} contracts recorded from ${this.#context.source.name}${quiet}`
     return { state: 'complete', reason, refused }
+  }
+
+  /** Refused rows of the day; of late ones those that came now, since quarantine has the others. */
+  #refused(isMeant: (row: QuarantinedRow) => boolean = () => true): QuarantinedRow[] {
+    return [...this.#log.entries.values()].flatMap((entry) => {
+      const isNew = isPending(entry) || this.#fetched.has(entry.contract)
+      return (entry.refused ?? []).filter((row) => (isNew || row.rule !== LATE) && isMeant(row))
+    })
   }
 
   #failureReason(): string {
@@ -243,9 +266,10 @@ export class OptionDayRun {
       ...this.#counts(),
       failed: this.#refusedByPlan ? [] : this.#failed,
       rows: this.#context.writer.ledger.cells[date]?.rows ?? 0,
-      refused: [...this.#log.entries.values()].reduce((sum, { refused }) => sum + (refused?.length ?? 0), 0),
+      refused: this.#refused(({ rule }) => rule !== LATE).length,
       duplicates: this.#duplicates,
       restated: this.#restated,
+      late: this.#late.counts,
       ...(this.#failure && !this.#refusedByPlan ? { failure: this.#failure } : {}),
     }
   }

@@ -17,6 +17,8 @@ export interface OptionDay {
   readonly toFetch: readonly string[]
   /** What is settled already, fetched or committed. */
   readonly settled: Progress
+  /** Contracts that are asked for although they were before. */
+  readonly askedBefore: ReadonlySet<string>
 }
 
 /** A plan whose work items are days; every call is one contract on one day. */
@@ -60,7 +62,7 @@ export async function planOptionSeries(options: OptionPlanOptions): Promise<Opti
     const day = await planDay(options, date)
     const isSettled = isHeld(day, ledger.cells[date])
     if (isSettled) held.push(date)
-    if (force || again?.has(date)) days.push({ ...day, toFetch: day.contracts, settled: new Map() })
+    if (force || again?.has(date)) days.push(askedAnew(day))
     else if (!isSettled) days.push(day)
   }
   days.reverse() // newest first, as everywhere
@@ -75,6 +77,13 @@ export async function planOptionSeries(options: OptionPlanOptions): Promise<Opti
     estimatedBytes: estimatedRows * TYPICAL_BYTES_PER_ROW,
     undiscovered: all.map(({ date }) => date).filter((date) => !discovered.has(date)),
   }
+}
+
+/** Every contract once more; those that need not have been asked for were before. */
+function askedAnew({ toFetch, ...day }: OptionDay): OptionDay {
+  const open = new Set(toFetch)
+  const askedBefore = new Set(day.contracts.filter((contract) => !open.has(contract)))
+  return { ...day, toFetch: day.contracts, settled: new Map(), askedBefore }
 }
 
 /**
@@ -102,10 +111,11 @@ async function planDay({ root, series, ledger }: OptionPlanOptions, date: string
   const contracts = found.map(({ contract }) => contract)
   const cell = ledger.cells[date]
   const known = await readProgress(root, series, date)
-  if (!known && cell && SETTLED.has(cell.state)) return { date, contracts, toFetch: [], settled: new Map() }
+  const base = { date, contracts, askedBefore: new Set<string>() }
+  if (!known && cell && SETTLED.has(cell.state)) return { ...base, toFetch: [], settled: new Map() }
   const settled = trusted(known ?? new Map(), cell)
   const toFetch = cell?.state === 'not_entitled' ? [] : contracts.filter((contract) => !settled.has(contract))
-  return { date, contracts, toFetch, settled }
+  return { ...base, toFetch, settled }
 }
 
 const SETTLED: ReadonlySet<string> = new Set(['complete', 'empty', 'not_entitled'])

@@ -17,8 +17,13 @@ export interface RecordContext {
   readonly signal: AbortSignal
   /** Every session that the run is to record of the series, this item's or not. */
   readonly wanted?: readonly string[]
-  /** What to do with rows of held sessions that come along and that the lake lacks; default: they pass by. */
+  /**
+   * What to do with rows of settled sessions that the lake lacks. Default: those that come along pass by, and a session
+   * that is asked for anew takes them.
+   */
   readonly late?: LateOptions
+  /** Sessions that are asked for anew become what the vendor has now, however late; default: they do not. */
+  readonly takesLate?: boolean
 }
 
 export const NOT_ENTITLED: CellVerdict = {

@@ -1,6 +1,7 @@
 import type { Batch } from '../core/batch.ts'
 import { EntitlementError } from '../core/errors.ts'
 import { compose, type Stage } from '../core/flow.ts'
+import { isSettled } from '../lake/late-rows.ts'
 import type { CellVerdict, CommitReceipt } from '../lake/series-contract.ts'
 import { calendarOf } from '../market/calendar/index.ts'
 import { dedup } from '../stages/dedup.ts'
@@ -9,6 +10,7 @@ import { validate } from '../stages/validate.ts'
 import { BETWEEN_BUSY, isBetweenBusy, startsLate } from './busy-neighbours.ts'
 import { Intake } from './intake.ts'
 import { assertTickerKnown } from './known-ticker.ts'
+import { LateRecheck } from './late-recheck.ts'
 import { LateWatch } from './late-watch.ts'
 import type { SessionRange } from './range.ts'
 import { claimLake, NOT_ENTITLED, stillWanted, type RecordContext } from './record-context.ts'
@@ -19,6 +21,9 @@ import type { ItemResult, WorkItem } from './work-item.ts'
 /** Asks for sessions once more; `from`: a session before them that is asked for as well, and not recorded. */
 type Refetch = (wanted: readonly string[], from?: string) => Promise<void>
 
+/** Rows that sessions held, by session. */
+type Settled = ReadonlyMap<string, number>
+
 /** Late starts of one answer that are asked about: halts are rare. */
 const MOST_LATE_STARTS = 8
 
@@ -28,6 +33,7 @@ export class Recording {
   readonly #context: RecordContext
   readonly #intake: Intake
   readonly #late: LateWatch
+  #recheck!: LateRecheck
   /** Sessions that the plan does not cover. */
   readonly #uncovered = new Set<string>()
   /** That what the source says may enter the lake; asked with the first answer. */
@@ -43,10 +49,19 @@ export class Recording {
 
   /** Commits the rows together with a verdict on every session. @throws see recordItem */
   async record(): Promise<ItemResult> {
+    this.#recheck = await LateRecheck.open(this.#context, this.#item.sessions)
+    try {
+      return await this.#record()
+    } finally {
+      await this.#recheck.close()
+    }
+  }
+
+  async #record(): Promise<ItemResult> {
     const { sessions } = this.#item
     const sink = this.#context.writer.openSink(sessions)
     let commitMs: number | undefined
-    let settled: ReadonlySet<string> = new Set()
+    let settled: Settled = new Map()
     const receipt = await run({
       batches: this.#fetch(this.#item),
       stage: this.#refine(sessions),
@@ -69,15 +84,22 @@ export class Recording {
     const { totalRefused: refused, duplicates } = this.#intake
     const timing = commitMs === undefined ? {} : { commitMs }
     const { merged, quarantined, restated } = await this.#late.settle()
-    // Asked for anew, a session that was complete brought rows that it lacked: they came late as well.
-    const late = receipt.restated.filter(({ date }) => settled.has(date))
-    const added = late.reduce((sum, one) => sum + one.added, 0)
     return {
       ...{ rows: this.#rowsHeld(receipt), refused, duplicates: duplicates.total },
-      late: { merged: merged + added, quarantined },
+      late: {
+        merged: merged + this.#mergedAnew(receipt, settled),
+        quarantined: quarantined + this.#recheck.added,
+      },
       restated: [...receipt.restated, ...restated],
       ...timing,
     }
+  }
+
+  /** Rows that sessions lacked which were settled before: asked for anew, they came late as well. */
+  #mergedAnew({ restated, cells }: CommitReceipt, settled: Settled): number {
+    const added = restated.map(({ date, added }) => (settled.has(date) ? added : 0))
+    const found = [...settled].map(([date, rows]) => (rows === 0 ? (cells.get(date)?.rows ?? 0) : 0))
+    return [...added, ...found].reduce((sum, rows) => sum + rows, 0)
   }
 
   #rowsHeld({ cells }: CommitReceipt): number {
@@ -118,6 +140,7 @@ export class Recording {
         onPassing: (rows) => this.#late.pass(rows),
       }),
       dedup(dataset, { onDuplicate: intake.duplicates.drop }),
+      this.#recheck.stage(intake.keep), // they came, although the sink does not see them
     )
   }
 
@@ -221,18 +244,19 @@ export class Recording {
     return [before, ...silent]
   }
 
-  /** Sessions of which the lake said that it has all there is. */
-  #settledBefore(): ReadonlySet<string> {
+  /** Sessions of which the lake said that it has all there is, and takes what it lacks, however late. */
+  #settledBefore(): Settled {
     const { cells } = this.#context.writer.ledger
-    return new Set(
-      this.#item.sessions.filter((date) => ['complete', 'empty'].includes(cells[date]?.state ?? '')),
+    const settled = this.#item.sessions.filter(
+      (date) => isSettled(cells[date]) && !this.#recheck.isTooLate(date),
     )
+    return new Map(settled.map((date) => [date, cells[date]!.rows]))
   }
 
   async #verdicts(): Promise<ReadonlyMap<string, CellVerdict>> {
     const verdicts = new Map<string, CellVerdict>(stillWanted(this.#context))
     for (const date of this.#item.sessions) {
-      const refused = this.#intake.refused(date)
+      const refused = [...this.#intake.refused(date), ...this.#recheck.rowsOf(date)]
       const duplicates = this.#intake.duplicates.of(date)
       verdicts.set(date, { ...(await this.#verdict(date)), refused, duplicates })
     }
@@ -243,6 +267,8 @@ export class Recording {
     const { judge, signal, source } = this.#context
     const refused = this.#intake.refused(date)
     if (this.#intake.kept(date) > 0) {
+      const unchanged = this.#recheck.unchanged(date)
+      if (unchanged) return unchanged
       const refusal = refused.length > 0 ? `; ${refused.length} rows refused, in quarantine` : ''
       return { state: 'complete', reason: `recorded from ${source.name}${refusal}` }
     }

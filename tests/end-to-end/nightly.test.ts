@@ -75,6 +75,63 @@ describe('nightly', () => {
     expect(document).toMatchObject({ series: [{ cells: { complete: 150, missing: 0 } }] })
   })
 
+  test('merges what its re-check finds late, and puts what is too late into quarantine', async () => {
+    let isLater = false
+    const late = ['2025-06-02', '2025-06-09'] // eight days ago, and yesterday
+    const server = await vendor({
+      bars: (date) => minuteBars(date, undefined, isLater && late.includes(date) ? 4 : 3),
+    })
+    const place = new Place(server.url, {
+      TAPELAKE__BACKFILL__DEFAULT_SESSIONS: '9',
+      TAPELAKE__NIGHTLY__RECHECK_SESSIONS: '9',
+    })
+    const words = ['nightly', '--tickers', 'SPY', '--workers', '1', '--data-dir', place.dataDir]
+    const nights = async () => {
+      const run = await runCliJson(words, { env: place.env, here: true })
+      const { steps } = run.document as unknown as NightDocument
+      return { code: run.code, step: steps.find(({ name }) => name === 'recheck')! }
+    }
+    expect((await nights()).code).toBe(0)
+    isLater = true
+    const second = await nights()
+    expect(second.step).toMatchObject({
+      state: 'ok',
+      late: { merged: 1, quarantined: 1 },
+      restated: [{ date: '2025-06-09', added: 1 }],
+      detail: expect.stringContaining('1 late row merged; 1 row too late (quarantine)') as string,
+    })
+    expect((await nights()).step).toMatchObject({ late: { merged: 0, quarantined: 0 }, restated: [] })
+  })
+
+  test('leaves it to a person to repair what came too late', async () => {
+    let isLater = false
+    const [late, hole] = ['2025-06-06', 30] // of the five newest sessions, four days ago; a minute much is traded around
+    const server = await vendor({
+      bars: (date) =>
+        minuteBars(date, undefined, 120).filter((_, i) => isLater || date !== late || i !== hole),
+    })
+    const place = new Place(server.url, {
+      TAPELAKE__VERSIONS__LATE_DAYS: '2',
+      TAPELAKE__NIGHTLY__RECHECK_SESSIONS: '4',
+    })
+    const quarantined = async () => {
+      const { document } = await runCliJson(['quarantine', 'list', '--data-dir', place.dataDir], {
+        here: true,
+      })
+      return document['entries']
+    }
+    await night(place)
+    isLater = true
+    const second = await night(place)
+    expect(second.step('recheck')).toMatchObject({ late: { merged: 0, quarantined: 2 } })
+    expect(second.step('repair').detail).not.toContain(' 0 sessions asked for again')
+    expect(await quarantined()).toMatchObject([{ rule: 'late' }, { rule: 'late' }])
+    expect((await night(place)).step('recheck')).toMatchObject({ late: { merged: 0, quarantined: 0 } })
+
+    await place.run('gaps --repair')
+    expect(await quarantined()).toEqual([])
+  })
+
   test('records what is missing, finds what the vendor changed, tries refused tickers again', async () => {
     let refused = ''
     let raised = 0

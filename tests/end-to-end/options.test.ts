@@ -262,6 +262,56 @@ describe('backfill of options', () => {
     expect((await run(later, [...BACKFILL, '--recheck'])).document['calls']).toBe(0) // once for each session after it
   })
 
+  test('bars that a re-check brings too late are in quarantine, those of contracts found since are not late', async () => {
+    const at = await desk(['invalid-rows:rows=0.05,kind=high-below-low,path=/minute/'])
+    await run(at, ['discover', '--date', DAY, '--strike-range', '0.002'])
+    const first = (await run(at, BACKFILL)).document
+    expect(first['quarantined']).toBeGreaterThan(5)
+    const later = await desk([], '2025-06-20T14:00:00Z', at.folder)
+    const recheck = await run(later, [...BACKFILL, '--recheck'])
+    expect([recheck.code, recheck.document['restated'], recheck.document['quarantined']]).toEqual([0, [], 0])
+    expect(recheck.document['late']).toEqual({ merged: 0, quarantined: first['quarantined'] })
+    expect(recheck.document['sessions']).toMatchObject([{ state: 'complete' }])
+    const lists = (await run(later, ['quarantine', 'list'])).document as unknown as {
+      entries: { id: string }[]
+    }
+    expect(lists.entries).toMatchObject([{ rule: 'late', rows: first['quarantined'] }])
+    expect((await run(later, BACKFILL)).document['calls']).toBe(0)
+
+    await run(later, ['discover', '--date', DAY, '--strike-range', '0.003'])
+    const wider = await run(later, BACKFILL)
+    expect(wider.document['late']).toEqual({ merged: 0, quarantined: 0 })
+    expect(wider.document['restated']).toMatchObject([{ removed: 0, changed: 0 }])
+    expect((await run(later, ['quarantine', 'list'])).document).toEqual(lists)
+
+    expect((await run(later, ['quarantine', 'release', lists.entries[0]!.id])).code).toBe(0)
+    const again = await run(later, BACKFILL)
+    expect([again.code, again.document['restated']]).toEqual([0, []])
+    expect(again.document['late']).toEqual({ merged: 0, quarantined: 0 })
+    expect((await run(later, BACKFILL)).document['calls']).toBe(0)
+    expect((await run(later, ['verify', '--deep'])).code).toBe(0)
+    const whole = await desk([], NOW)
+    await run(whole, ['discover', '--date', DAY, '--strike-range', '0.003'])
+    await run(whole, BACKFILL)
+    const rows = 'SELECT * FROM option_bars_1m ORDER BY ticker, timestamp'
+    expect(await query(later, rows)).toEqual(await query(whole, rows))
+  })
+
+  test('bars that a re-check brings in time are merged, and --force takes them however late', async () => {
+    for (const [now, flag] of [
+      ['2025-06-07T14:00:00Z', '--recheck'],
+      ['2025-06-20T14:00:00Z', '--force'],
+    ] as const) {
+      const at = await desk(['invalid-rows:rows=0.05,kind=high-below-low,path=/minute/'])
+      await run(at, ['discover', '--date', DAY, '--strike-range', '0.002'])
+      const refused = (await run(at, BACKFILL)).document['quarantined']
+      const later = await desk([], now, at.folder)
+      const { document } = await run(later, [...BACKFILL, flag])
+      expect(document['late'], flag).toEqual({ merged: refused, quarantined: 0 })
+      expect((await run(later, ['quarantine', 'list'])).document['entries']).toEqual([])
+    }
+  })
+
   test.each([
     ['gone', (path: string) => rmSync(path)],
     ['torn', (path: string) => truncateSync(path, 2000)],

@@ -14,7 +14,11 @@ export function register(program: Command, cli: Cli): void {
     )
     .option('--from <date>', 'first session, YYYY-MM-DD (default: the first that was recorded)')
     .option('--to <date>', 'last session, inclusive (default: the last that was recorded)')
-    .option('--repair', 'ask the vendor again for what can be closed; note what it confirms', false)
+    .option(
+      '--repair',
+      'ask the vendor again for what can be closed, however late; note what it confirms',
+      false,
+    )
     .option('--all', 'list what is explained, too: minutes and sessions without a trade', false)
     .addOption(
       new Option('--source <name>', 'where --repair asks (default: where the rows came from)').choices([

@@ -88,7 +88,9 @@ const versions = z.strictObject({
     .number()
     .min(0)
     .default(5)
-    .describe('Days after a session in which late rows are merged into it; later ones go to quarantine.'),
+    .describe(
+      'Days after a session in which late rows are merged into it; later ones go to quarantine, but for --force.',
+    ),
 })
 
 const paths = z.strictObject({

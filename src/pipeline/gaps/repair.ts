@@ -4,6 +4,7 @@ import { makeFolder, replaceFile } from '../../lake/durable.ts'
 import { readHeldSessions } from '../../lake/held-sessions.ts'
 import { dataPaths, type SeriesId } from '../../lake/layout.ts'
 import type { Ledger } from '../../lake/ledger.ts'
+import { LATE, readQuarantine } from '../../lake/quarantine.ts'
 import { ALL } from '../../lake/series-contract.ts'
 import { SeriesWriter } from '../../lake/series-writer.ts'
 import { seriesKeyOf } from '../../market/dataset.ts'
@@ -127,9 +128,11 @@ async function confirmSilence(
   options: RepairOptions,
 ): Promise<boolean> {
   const left = after.gaps.filter((gap) => CONFIRMABLE.has(gap.reason) && isRepairable(gap))
-  const dates = [...new Set(left.map(({ session }) => session))].filter(
+  const told = [...new Set(left.map(({ session }) => session))].filter(
     (date) => answered.has(date) && answered.get(date) === undefined,
   )
+  const dates: string[] = []
+  for (const date of told) if (!(await isKeptOut(series, date, options))) dates.push(date)
   if (dates.length === 0) return false
   const { source } = options
   const writer = await SeriesWriter.open(
@@ -148,6 +151,16 @@ async function confirmSilence(
     await writer.close()
   }
   return true
+}
+
+/** Whether the vendor has rows of `date` that only a person takes in: nothing is confirmed to lack then. */
+async function isKeptOut(
+  series: SeriesId,
+  date: string,
+  { root, lateDays, takesLate = true }: RepairOptions,
+): Promise<boolean> {
+  if (takesLate || lateDays === undefined) return false
+  return (await readQuarantine(root, series, date)).some(({ rule }) => rule === LATE)
 }
 
 /** Gaps that the vendor can confirm: what it does not serve, or failed to, is another matter. */

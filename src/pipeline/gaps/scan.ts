@@ -45,6 +45,9 @@ function rangeOf(
 /** Datasets that hold what somebody chose to record, day by day: a day without is no gap. */
 const CHOSEN_DAYS: ReadonlySet<string> = new Set(['option_contracts', 'option_chain'])
 
+/** What is said of a session that was empty when it was asked for, and of which there are rows in quarantine. */
+const CAME_LATE = 'rows came and were refused; without them nothing traded'
+
 class SeriesScan {
   readonly #view: SeriesView
   readonly #content: HeldContent
@@ -96,6 +99,8 @@ class SeriesScan {
     if (!cell) return this.#unknown(session, held)
     if (cell.state === 'empty' && cell.rows === 0) {
       if (held) return this.#unexpected(session, held.rows)
+      if ((cell.quarantined ?? 0) > 0)
+        return this.#whole(session, 'quarantined', CAME_LATE, cell.confirmed === ALL)
       const { cells } = this.#view.ledger
       if (isBetweenBusy(dataset, session.date, (date) => cells[date]?.rows ?? 0))
         return this.#whole(session, 'suspected', BETWEEN_BUSY)
