@@ -34,8 +34,8 @@ export async function gaps(context: RunContext, flags: GapFlags): Promise<ExitCo
 }
 
 /**
- * Repairs the gaps that the flags mean, without a word on stdout, as nobody asked for it: what comes too late stays in
- * quarantine.
+ * Repairs the gaps that the flags mean, without a word on stdout. Nobody asked for it: late rows that are in quarantine
+ * stay there.
  */
 export async function closeGaps(
   context: RunContext,
@@ -44,7 +44,7 @@ export async function closeGaps(
   return await withGaps(context, flags, async (found, lake, scan) => ({
     ...(await repairEach(context, flags, lake, scan, found, {
       lateDays: context.config.settings.versions.lateDays,
-      takesLate: false,
+      takesLate: 'unless_quarantined',
     })),
     found,
   }))

@@ -33,6 +33,16 @@ export interface LateOptions {
 export const NOTHING_LATE: LateReceipt = { merged: 0, quarantined: 0, restated: [] }
 const MS_PER_DAY = 86_400_000
 
+/**
+ * Whether a session that is asked for anew takes what the vendor has now, however late; `unless_quarantined`: a session of
+ * which late rows lie in quarantine does not.
+ */
+export type TakesLate = boolean | 'unless_quarantined'
+
+/** @param quarantined rows of the session in quarantine */
+export const takesLateRows = (takes: TakesLate, quarantined: readonly QuarantinedRow[]): boolean =>
+  takes === 'unless_quarantined' ? quarantined.every(({ rule }) => rule !== LATE) : takes
+
 /** True for a session that was said to be whole: what comes of it now is late. */
 export const isSettled = (cell: Cell | undefined): boolean =>
   cell !== undefined && (cell.state === 'complete' || cell.state === 'empty')

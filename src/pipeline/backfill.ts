@@ -1,5 +1,6 @@
 import pLimit from 'p-limit'
 import { InterruptedError, messageOf } from '../core/errors.ts'
+import type { TakesLate } from '../lake/late-rows.ts'
 import type { CellState, Ledger } from '../lake/ledger.ts'
 import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
 import { SeriesWriter } from '../lake/series-writer.ts'
@@ -22,7 +23,7 @@ export interface BackfillOptions extends SegmentSettings {
   /** Record sessions anew that are held. */
   readonly force: boolean
   /** Sessions that are recorded anew become what the vendor has now, however late; default: as `force` says. */
-  readonly takesLate?: boolean
+  readonly takesLate?: TakesLate
   /** Only these sessions of the range, held or not. */
   readonly only?: ReadonlySet<string>
   /** Ask once more for sessions that are held, after each of so many sessions that follow them; see recheck.ts. */

@@ -2,7 +2,7 @@ import { takeRows, type Batch } from '../core/batch.ts'
 import type { Stage } from '../core/flow.ts'
 import { isIntact } from '../lake/held-rows.ts'
 import { HeldWindow } from '../lake/held-window.ts'
-import { isSettled, lateInQuarantine, whyTooLate } from '../lake/late-rows.ts'
+import { isSettled, lateInQuarantine, takesLateRows, whyTooLate } from '../lake/late-rows.ts'
 import { LateShelf } from '../lake/late-shelf.ts'
 import { partitionOf } from '../lake/layout.ts'
 import { LATE, quarantinedSessions, readQuarantine, type QuarantinedRow } from '../lake/quarantine.ts'
@@ -47,7 +47,7 @@ export class LateRecheck {
     const refused = new Set(await quarantinedSessions(root, series))
     for (const date of dates) {
       const rows = refused.has(date) ? await readQuarantine(root, series, date) : []
-      const tooLate = await late.#tooLate(date)
+      const tooLate = await late.#tooLate(date, rows)
       if (!tooLate && rows.every(({ rule }) => rule !== LATE)) continue
       const shelf = new LateShelf(late.#identity, rows)
       late.#sessions.set(date, { shelf, ...(tooLate ? { tooLate } : {}), taken: 0 })
@@ -55,10 +55,10 @@ export class LateRecheck {
     return late
   }
 
-  async #tooLate(date: string): Promise<WatchedSession['tooLate']> {
+  async #tooLate(date: string, rows: readonly QuarantinedRow[]): Promise<WatchedSession['tooLate']> {
     const { writer, late, takesLate = false } = this.#context
     const cell = writer.ledger.cells[date]
-    if (!late || takesLate || !isSettled(cell)) return undefined
+    if (!late || takesLateRows(takesLate, rows) || !isSettled(cell)) return undefined
     const why = whyTooLate(this.#identity.dataset, date, late)
     if (why === undefined) return undefined
     // Of damaged rows nobody knows any more which they were: what comes now mends them.

@@ -12,6 +12,7 @@ import {
 } from '../core/errors.ts'
 import { collect, compose } from '../core/flow.ts'
 import { stringAt, type StringColumn } from '../core/batch.ts'
+import type { TakesLate } from '../lake/late-rows.ts'
 import { heldRows } from '../lake/held-rows.ts'
 import { LATE, type QuarantinedRow } from '../lake/quarantine.ts'
 import type { CellVerdict, Restatement } from '../lake/series-contract.ts'
@@ -63,7 +64,7 @@ export interface DayContext {
   /** See BackfillOptions. */
   readonly lateDays?: number
   readonly force: boolean
-  readonly takesLate?: boolean
+  readonly takesLate?: TakesLate
   /** No further contract is begun once this aborts. */
   readonly graceful: AbortSignal
   /** Contracts in hand are dropped once this aborts. */

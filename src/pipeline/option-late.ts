@@ -1,7 +1,14 @@
 import { stringAt, takeRows, type Batch, type StringColumn } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
 import { heldRows } from '../lake/held-rows.ts'
-import { isSettled, lateInQuarantine, whyTooLate, type LateOptions } from '../lake/late-rows.ts'
+import {
+  isSettled,
+  lateInQuarantine,
+  takesLateRows,
+  whyTooLate,
+  type LateOptions,
+  type TakesLate,
+} from '../lake/late-rows.ts'
 import { LateShelf } from '../lake/late-shelf.ts'
 import { LATE, readQuarantine, type QuarantinedRow } from '../lake/quarantine.ts'
 import { rowNamer, type Identity } from '../lake/row-names.ts'
@@ -21,7 +28,7 @@ export interface OptionLateOptions {
   /** Default: nothing is too late. */
   readonly late?: Pick<LateOptions, 'lateDays' | 'nowMs'> | undefined
   /** Nothing is too late. */
-  readonly takesLate: boolean
+  readonly takesLate: TakesLate
 }
 
 /**
@@ -47,7 +54,7 @@ export class OptionLate {
     const { dataset } = writer.options.series
     this.#writer = writer
     this.#identity = { dataset, columns: dataset.key }
-    this.#why = late && !takesLate ? whyTooLate(dataset, date, late) : undefined
+    this.#why = late && !takesLateRows(takesLate, before) ? whyTooLate(dataset, date, late) : undefined
     this.#shelf = new LateShelf(this.#identity, before)
     this.#asked = new Set(askedBefore)
     this.#held = held && this.#namesOf(held)

@@ -1,4 +1,4 @@
-import type { LateOptions } from '../lake/late-rows.ts'
+import type { LateOptions, TakesLate } from '../lake/late-rows.ts'
 import { WANTED, type CellVerdict } from '../lake/series-contract.ts'
 import type { SeriesWriter } from '../lake/series-writer.ts'
 import { claimProvenance } from '../lake/stamp.ts'
@@ -23,7 +23,7 @@ export interface RecordContext {
    */
   readonly late?: LateOptions
   /** Sessions that are asked for anew become what the vendor has now, however late; default: they do not. */
-  readonly takesLate?: boolean
+  readonly takesLate?: TakesLate
 }
 
 export const NOT_ENTITLED: CellVerdict = {

@@ -103,6 +103,27 @@ describe('nightly', () => {
     expect((await nights()).step).toMatchObject({ late: { merged: 0, quarantined: 0 }, restated: [] })
   })
 
+  test('closes a known hole, however long ago its session was', async () => {
+    let isLater = false
+    const [old, hole] = ['2025-06-05', 30] // of the five newest sessions, five days ago; its re-checks are over
+    const server = await vendor({
+      bars: (date) =>
+        minuteBars(date, undefined, 120).filter((_, i) => isLater || date !== old || i !== hole),
+    })
+    const place = new Place(server.url, { TAPELAKE__VERSIONS__LATE_DAYS: '2' })
+    await place.run('backfill --ticker SPY --days 4')
+    isLater = true
+    await night(place)
+    const day = `timezone('America/New_York', timestamp)::DATE = DATE '${old}'`
+    const count = `SELECT count(*)::INT AS bars FROM equity_bars_1m WHERE ticker = 'SPY' AND ${day}`
+    const { document } = await runCliJson(['query', count, '--data-dir', place.dataDir], { here: true })
+    expect(document).toMatchObject({ rows: [{ bars: 120 }] })
+    const { document: kept } = await runCliJson(['quarantine', 'list', '--data-dir', place.dataDir], {
+      here: true,
+    })
+    expect(kept['entries']).toEqual([])
+  })
+
   test('leaves it to a person to repair what came too late', async () => {
     let isLater = false
     const [late, hole] = ['2025-06-06', 30] // of the five newest sessions, four days ago; a minute much is traded around

@@ -159,7 +159,7 @@ async function isKeptOut(
   date: string,
   { root, lateDays, takesLate = true }: RepairOptions,
 ): Promise<boolean> {
-  if (takesLate || lateDays === undefined) return false
+  if (takesLate === true || lateDays === undefined) return false
   return (await readQuarantine(root, series, date)).some(({ rule }) => rule === LATE)
 }
 
