@@ -58,7 +58,7 @@ export function buildTable(table: usize, counts: usize, symbols: i32, total: i32
 }
 
 /** A table of one symbol and one state: it takes no bits. */
-export function singleTable(table: usize, symbol: i32): void {
+export function singleTable(table: usize): void {
   memory.fill(table, 0, TABLE_BYTES)
 }
 

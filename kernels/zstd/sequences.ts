@@ -128,7 +128,7 @@ function chooseTable(table: usize, counts: usize): i32 {
   let kinds = 0
   for (let code = 0; code <= highest; code++) if (load<u32>(counts + ((<usize>code) << 2)) > 0) kinds++
   if (kinds === 1) {
-    singleTable(table, highest)
+    singleTable(table)
     return 1
   }
   const fits = 32 - clz(2 * kinds - 1) // at least two states per code, on average

@@ -1,7 +1,7 @@
-import { rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { IntegrityError, LockedError } from '../core/errors.ts'
-import { fsyncFile, fsyncFolder, sha256File } from './durable.ts'
+import { fsyncFolder, sealFile } from './durable.ts'
 import { historyFolder, mergedPath, partitionOf, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import type { Version } from './ledger.ts'
 import { rowsOfSessions } from './row-diff.ts'
@@ -192,9 +192,9 @@ class Merging {
       await segment.abort()
       throw error
     }
-    await fsyncFile(file)
+    const sum = await sealFile(file)
     await this.#check(file, versions)
-    return { path, bytes: (await stat(file)).size, sha256: await sha256File(file) }
+    return { path, ...sum }
   }
 
   async #check(file: string, versions: readonly Version[]): Promise<void> {

@@ -91,14 +91,15 @@ export class OptionLate {
     for (const batch of batches) {
       const name = rowNamer(batch, this.#identity)
       const places = Array.from({ length: batch.length }, (_, row) => row)
-      const late = places.filter((row) => !this.#held!.has(name(row)))
+      const isHeld = places.map((row) => this.#held!.has(name(row)))
+      const late = places.filter((row) => !isHeld[row])
       if (this.#why === undefined) this.#merged += late.length
       if (this.#why === undefined || late.length === 0) {
         rows.push(batch)
         continue
       }
       tooLate.push(...lateInQuarantine(takeRows(batch, late), this.#why, this.#writer.options.runId))
-      const known = places.filter((row) => this.#held!.has(name(row)))
+      const known = places.filter((row) => isHeld[row])
       if (known.length > 0) rows.push(takeRows(batch, known))
     }
     return { rows, tooLate }

@@ -77,11 +77,4 @@ export class ByteWriter {
   zigzag(value: number): void {
     this.varint(value < 0 ? -2 * value - 1 : 2 * value)
   }
-
-  /** Any 64-bit integer. */
-  zigzag64(value: bigint): void {
-    let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n))
-    for (; rest >= 128n; rest >>= 7n) this.byte(Number(rest & 127n) | 128)
-    this.byte(Number(rest))
-  }
 }
