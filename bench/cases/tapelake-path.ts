@@ -25,6 +25,8 @@ const never = new AbortController().signal
  * read back, committed to the ledger. Every run records into a new lake; making it and taking its lock are not timed.
  */
 export async function tapelakePath({ url, body, work, runs }: PathParams): Promise<Figures> {
+  const { preferThroughput } = await load.throughput()
+  preferThroughput() // as the command does
   const { item, batch } = await readBody(body)
   const source = await openSource(url)
   const { createEngine } = await load.engines()

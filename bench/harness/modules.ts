@@ -1,6 +1,7 @@
 import type * as Batch from '../../src/core/batch.ts'
 import type * as BatchConcat from '../../src/core/batch-concat.ts'
 import type * as Errors from '../../src/core/errors.ts'
+import type * as Throughput from '../../src/core/throughput.ts'
 import type * as RateLimit from '../../src/core/rate-limit.ts'
 import type * as Retry from '../../src/core/retry.ts'
 import type * as Commit from '../../src/lake/commit.ts'
@@ -67,5 +68,6 @@ export const load = {
   sessionRows: () => built<typeof SessionRows>('market/session-rows'),
   silence: () => built<typeof Silence>('pipeline/silence'),
   transport: () => built<typeof Transport>('sources/polygon/transport'),
+  throughput: () => built<typeof Throughput>('core/throughput'),
   validate: () => built<typeof Validate>('stages/validate'),
 }

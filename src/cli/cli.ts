@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { FlagValue } from '../core/config/index.ts'
 import { EXIT, UsageError, type ExitCode } from '../core/errors.ts'
+import { preferThroughput } from '../core/throughput.ts'
 import {
   createBareContext,
   createRunContext,
@@ -30,6 +31,8 @@ export interface CommandTraits {
   readonly graceful?: boolean
   /** True: SIGHUP makes it read its configuration again; else it ends it like SIGTERM. */
   readonly reloads?: boolean
+  /** True: batch work, where nobody waits for the next line: throughput before pauses. */
+  readonly batch?: boolean
   /** True: a signal is the normal end of it, and the handler's own exit code stands. */
   readonly endsBySignal?: boolean
   /** Options that stand for settings: dotted path of the setting → name of the option (`engine` for `--engine`). */
@@ -85,6 +88,7 @@ export function createCli({ terminal, onStuck }: CliOptions): Cli {
     async (...given) => {
       const command = given.at(-1) as Command
       refuseExcess(command)
+      if (traits.batch) preferThroughput()
       const flags = command.optsWithGlobals<GlobalFlags>()
       let readAgain: () => void = () => undefined
       const signals = listen(terminal, flags, traits, { onStuck, onReload: () => readAgain() })

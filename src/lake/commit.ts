@@ -1,8 +1,8 @@
-import { readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { allEnded } from '../core/all-ended.ts'
 import { IntegrityError } from '../core/errors.ts'
-import { fsyncFolder, makeFolder, onDisk, replaceFile } from './durable.ts'
+import { fsyncFolder, makeFolder, onDisk, renameFile, replaceFile } from './durable.ts'
 import { dropForgotten, keepVersions } from './history.ts'
 import { ledgerPath, nextLedgerPath, TEMPORARY_SUFFIX, type SeriesId } from './layout.ts'
 import { formatLedger, parseLedger, type Ledger, type Segment } from './ledger.ts'
@@ -51,7 +51,7 @@ export async function publishCommit(
   const replaceable = new Set([...staged, ...dead.map(({ path }) => path)])
   await keepVersions(root, series, old, next, replaceable)
   for (const path of staged.map((relative) => join(root, relative))) {
-    await onDisk(path, () => rename(path + TEMPORARY_SUFFIX, path))
+    await renameFile(path + TEMPORARY_SUFFIX, path)
   }
   for (const { path } of dead) await onDisk(path, () => rm(join(root, path), { force: true }))
   // Also those that a crash left renamed but not yet durable.
@@ -59,7 +59,7 @@ export async function publishCommit(
   await allEnded([...folders].map((folder) => fsyncFolder(join(root, folder))))
   await dropForgotten(root, series, old, next)
   const ledger = join(root, ledgerPath(series))
-  await onDisk(ledger, () => rename(join(root, nextLedgerPath(series)), ledger))
+  await renameFile(join(root, nextLedgerPath(series)), ledger)
   await fsyncFolder(dirname(ledger))
 }
 

@@ -1,9 +1,11 @@
 import { createHash, webcrypto } from 'node:crypto'
-import { existsSync, statSync } from 'node:fs'
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { existsSync, fstatSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { allEnded } from '../core/all-ended.ts'
 import { DiskError, isDiskErrno, PipelineError } from '../core/errors.ts'
+import { flush, readPart, withDescriptor } from './descriptor.ts'
 import { TEMPORARY_SUFFIX } from './layout.ts'
 
 /**
@@ -13,26 +15,17 @@ import { TEMPORARY_SUFFIX } from './layout.ts'
 
 /** Makes the directory entries of `folder` durable; a rename is not until then. */
 export async function fsyncFolder(folder: string): Promise<void> {
-  await onDisk(folder, async () => {
-    const handle = await open(folder, 'r')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  })
+  await onDisk(folder, () => withDescriptor(folder, 'r', flush))
 }
 
 /** Makes the content of the file at `path` durable. */
 export async function fsyncFile(path: string): Promise<void> {
-  await onDisk(path, async () => {
-    const handle = await open(path, 'r+')
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  })
+  await onDisk(path, () => withDescriptor(path, 'r+', flush))
+}
+
+/** Puts the file at `from` in the place of the one at `to`; durable once the folder is. */
+export async function renameFile(from: string, to: string): Promise<void> {
+  await onDisk(to, async () => renameSync(from, to))
 }
 
 /**
@@ -43,12 +36,11 @@ export async function makeFolder(folder: string): Promise<void> {
   const whole = resolve(folder)
   const missing: string[] = []
   for (let at = whole; !existsSync(at); at = dirname(at)) missing.unshift(at)
-  const durable: Promise<void>[] = []
+  const durable = parentsOf(whole).flatMap((parent) => flushes.get(parent)?.done ?? [])
   try {
     for (const one of missing) {
-      const entry = makeEntry(one)
-      durable.push(entry.durable)
-      await entry.made
+      await makeEntry(one)
+      durable.push(flushSoon(dirname(one)))
     }
   } finally {
     await allEnded(durable)
@@ -60,25 +52,37 @@ export async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A folder being made: when it is there, and when its name is durable. */
-interface FolderEntry {
-  readonly made: Promise<void>
-  readonly durable: Promise<void>
+function parentsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...parentsOf(parent)]
 }
 
-/** Folders being made now: those of several months begin with the same ones. */
-const entries = new Map<string, FolderEntry>()
+async function makeEntry(folder: string): Promise<void> {
+  try {
+    await onDisk(folder, async () => mkdirSync(folder))
+  } catch (error) {
+    refuseUnlessThere(folder, error)
+  }
+}
 
-function makeEntry(folder: string): FolderEntry {
-  const under = entries.get(folder)
-  if (under) return under
-  const made = onDisk(folder, () => mkdir(folder)).catch((error: unknown) => refuseUnlessThere(folder, error))
-  const durable = made.then(() => fsyncFolder(dirname(folder)))
-  const entry = { made, durable }
-  entries.set(folder, entry)
-  const forget = (): boolean => entries.delete(folder)
-  durable.then(forget, forget)
-  return entry
+/** Folders whose entries are being made durable: one time for the folders of several months that are made in it. */
+const flushes = new Map<string, { started: boolean; readonly done: Promise<void> }>()
+
+function flushSoon(folder: string): Promise<void> {
+  const planned = flushes.get(folder)
+  if (planned && !planned.started) return planned.done
+  const flushing = async (): Promise<void> => {
+    await nextTurn()
+    plan.started = true
+    try {
+      await fsyncFolder(folder)
+    } finally {
+      if (flushes.get(folder) === plan) flushes.delete(folder)
+    }
+  }
+  const plan = { started: false, done: flushing() }
+  flushes.set(folder, plan)
+  return plan.done
 }
 
 function refuseUnlessThere(folder: string, error: unknown): void {
@@ -106,7 +110,7 @@ export async function replaceFile(
       } finally {
         await handle.close()
       }
-      await rename(temporary, path)
+      renameSync(temporary, path)
     })
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
@@ -128,38 +132,28 @@ export interface FileSum {
 
 /** SHA-256 of the file at `path`, hexadecimal, read in bounded memory; of small files off the main thread. */
 export async function sha256File(path: string): Promise<string> {
-  const handle = await open(path, 'r')
-  try {
-    return (await sumOf(handle)).sha256
-  } finally {
-    await handle.close()
-  }
+  return (await withDescriptor(path, 'r', sumOf)).sha256
 }
 
 /** Makes the content of the file at `path` durable, and reads it back. */
 export async function sealFile(path: string): Promise<FileSum> {
-  return await onDisk(path, async () => {
-    const handle = await open(path, 'r+')
-    try {
-      const [sum] = await allEnded([sumOf(handle), handle.sync()])
-      return sum
-    } finally {
-      await handle.close()
-    }
-  })
+  const seal = async (descriptor: number): Promise<FileSum> =>
+    (await allEnded([sumOf(descriptor), flush(descriptor)]))[0]
+  return await onDisk(path, () => withDescriptor(path, 'r+', seal))
 }
 
-async function sumOf(handle: FileHandle): Promise<FileSum> {
+async function sumOf(descriptor: number): Promise<FileSum> {
   const piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES)
   try {
-    const first = await fill(handle, piece)
-    if (first < PIECE_BYTES) {
+    const { size } = fstatSync(descriptor)
+    const first = await fill(descriptor, piece, size)
+    if (first === size && first < PIECE_BYTES) {
       const digest = await webcrypto.subtle.digest('SHA-256', piece.subarray(0, first))
       return { bytes: first, sha256: Buffer.from(digest).toString('hex') }
     }
     const hash = createHash('sha256')
     let total = 0
-    for (let bytes = first; bytes > 0; bytes = await fill(handle, piece)) {
+    for (let bytes = first; bytes > 0; bytes = await fill(descriptor, piece, PIECE_BYTES)) {
       hash.update(piece.subarray(0, bytes))
       total += bytes
     }
@@ -169,13 +163,14 @@ async function sumOf(handle: FileHandle): Promise<FileSum> {
   }
 }
 
-/** Reads on until `piece` is full or the file ends. @returns how many bytes */
-async function fill(handle: FileHandle, piece: Buffer): Promise<number> {
+/** Reads on until `piece` is full, `most` bytes are there, or the file ends. @returns how many */
+async function fill(descriptor: number, piece: Buffer, most: number): Promise<number> {
+  const wanted = Math.min(piece.length, most)
   let filled = 0
-  while (filled < piece.length) {
-    const { bytesRead } = await handle.read(piece, filled, piece.length - filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
+  while (filled < wanted) {
+    const bytes = await readPart(descriptor, piece, { offset: filled, length: wanted - filled })
+    if (bytes === 0) break
+    filled += bytes
   }
   return filled
 }

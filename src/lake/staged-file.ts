@@ -1,6 +1,6 @@
-import { open, readdir, rename, rm } from 'node:fs/promises'
+import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fsyncFolder, makeFolder, onDisk } from './durable.ts'
+import { fsyncFolder, makeFolder, onDisk, renameFile } from './durable.ts'
 import { TEMPORARY_SUFFIX } from './layout.ts'
 
 /** A file that is whole and durable under a temporary name. */
@@ -37,7 +37,7 @@ export async function stageFile(path: string, content: string): Promise<StagedFi
   return {
     discard,
     publish: async () => {
-      await onDisk(path, () => rename(temporary, path))
+      await renameFile(temporary, path)
       await fsyncFolder(dirname(path))
     },
   }

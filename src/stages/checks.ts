@@ -6,6 +6,7 @@ import { columnOf, type DatasetDefinition, type Rule } from '../market/dataset.t
 import { futuresJudge } from '../market/futures.ts'
 import { sessionDates } from '../market/session-rows.ts'
 import { daysToDate, US_PER_MS } from '../market/time.ts'
+import type { NumberFacts } from './number-facts.ts'
 import * as scans from './scans.ts'
 
 /** One rule on one column or pair of columns, compiled for a dataset. */
@@ -14,8 +15,16 @@ export interface Check {
   readonly rule: string
   /** Prepares the search for breaking rows; called once per batch. */
   scan(batch: Batch): scans.Scan
+  /** Of a check on one column of numbers: what is known at once where nothing of it is wrong, as nearly always. */
+  readonly quick?: QuickCheck
   /** One sentence with the values of `row`, which breaks the rule. */
   reason(batch: Batch, row: number): string
+}
+
+export interface QuickCheck {
+  readonly column: string
+  /** True when no row breaks the rule; false says nothing. */
+  readonly passes: (facts: NumberFacts) => boolean
 }
 
 type RuleOf<Kind extends Rule['kind']> = Extract<Rule, { kind: Kind }>
@@ -72,39 +81,54 @@ export function required(dataset: DatasetDefinition, rule: string, column: strin
     const value = rowAt(batch, row)[column]
     return typeof value === 'number' ? `${column} ${value} is not a finite number` : `${column} is missing`
   }
-  return { rule, scan, reason }
+  const isNumber = type !== 'string' && type !== 'ns' && type !== 'int_list'
+  return { rule, scan, reason, ...(isNumber ? { quick: { column, passes: isFinite } } : {}) }
 }
+
+const isFinite = ({ nulls, least, greatest }: NumberFacts): boolean =>
+  nulls === 0 && least > -Infinity && greatest < Infinity
 
 /** Refuses rows whose count or id is beyond ±2^53: a double does not hold it exactly, so it may be another's. */
 export function exact(dataset: DatasetDefinition, column: string): Check {
   const fault = 'is beyond ±2^53 and not kept exactly'
-  return onNumbers(dataset, { rule: 'count_not_exact', column, scan: scans.scanNotExact, fault })
+  return onNumbers(dataset, {
+    ...{ rule: 'count_not_exact', column, fault },
+    ...{ scan: scans.scanNotExact, passes: isSafe },
+  })
 }
 
 function positive(dataset: DatasetDefinition, rule: string, column: string): Check {
-  return onNumbers(dataset, { rule, column, scan: scans.scanNotPositive, fault: 'is not above zero' })
+  const passes = ({ least, greatest }: NumberFacts): boolean => least > 0 && greatest < Infinity
+  return onNumbers(dataset, { rule, column, scan: scans.scanNotPositive, passes, fault: 'is not above zero' })
 }
 
 function notNegative(dataset: DatasetDefinition, rule: string, column: string): Check {
-  return onNumbers(dataset, { rule, column, scan: scans.scanNegative, fault: 'is negative' })
+  const passes = ({ least, greatest }: NumberFacts): boolean => least >= 0 && greatest < Infinity
+  return onNumbers(dataset, { rule, column, scan: scans.scanNegative, passes, fault: 'is negative' })
 }
 
 function whole(dataset: DatasetDefinition, rule: string, column: string): Check {
   const fault = 'is not a whole number within ±2^53'
-  return onNumbers(dataset, { rule, column, scan: scans.scanNotWhole, fault })
+  const passes = (facts: NumberFacts): boolean => facts.whole && isSafe(facts)
+  return onNumbers(dataset, { rule, column, scan: scans.scanNotWhole, passes, fault })
 }
+
+const isSafe = ({ least, greatest }: NumberFacts): boolean =>
+  least >= Number.MIN_SAFE_INTEGER && greatest <= Number.MAX_SAFE_INTEGER
 
 interface NumberCheck {
   readonly rule: string
   readonly column: string
   readonly scan: (values: Float64Array) => scans.Scan
+  readonly passes: (facts: NumberFacts) => boolean
   readonly fault: string
 }
 
-function onNumbers(dataset: DatasetDefinition, { rule, column, scan, fault }: NumberCheck): Check {
+function onNumbers(dataset: DatasetDefinition, { rule, column, scan, passes, fault }: NumberCheck): Check {
   assertNumeric(dataset, column)
   return {
     rule,
+    ...(typeOf(dataset, column) === 'ns' ? {} : { quick: { column, passes } }),
     scan: (batch) => scan(numbersOf(dataset, batch, column)),
     reason: (batch, row) => {
       const infinite = Math.abs(numbersOf(dataset, batch, column)[row]!) === Infinity

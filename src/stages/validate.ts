@@ -11,6 +11,7 @@ import { SchemaError } from '../core/errors.ts'
 import type { Refusal, RefusalSink, Stage } from '../core/flow.ts'
 import type { DatasetDefinition } from '../market/dataset.ts'
 import { compileRule, exact, required, rightTicker, type Check } from './checks.ts'
+import { numberFacts, type NumberFacts } from './number-facts.ts'
 
 export interface ValidateOptions {
   /** Only rows of this ticker pass; others break the rule `wrong_ticker`. Default: any ticker. */
@@ -79,11 +80,23 @@ const BLOCK_ROWS = 4096
 
 function findRefusals(checks: readonly Check[], batch: Batch): Refusal[] {
   const found: Refusal[] = []
+  const open = openChecks(checks, batch)
   for (let from = 0; from < batch.length; from += BLOCK_ROWS) {
     const block = sliceBatch(batch, from, Math.min(from + BLOCK_ROWS, batch.length))
-    for (const refusal of findInBlock(checks, block)) found.push({ ...refusal, row: from + refusal.row })
+    for (const refusal of findInBlock(open, block)) found.push({ ...refusal, row: from + refusal.row })
   }
   return found
+}
+
+/** The checks that do not pass at once. */
+function openChecks(checks: readonly Check[], batch: Batch): readonly Check[] {
+  const known = new Map<string, NumberFacts>()
+  return checks.filter(({ quick }) => {
+    if (!quick) return true
+    const facts = known.get(quick.column) ?? numberFacts(batch.columns[quick.column] as Float64Array)
+    known.set(quick.column, facts)
+    return !quick.passes(facts)
+  })
 }
 
 /** In order of row; each row with the first check that it does not pass. */

@@ -61,7 +61,6 @@ describe('replaceFile', () => {
       ['writeFile', 'file.tmp'],
       ['sync', 'file.tmp'],
       ['rename', 'file.tmp'],
-      ['open', ''],
       ['sync', ''],
     ])
   })

@@ -26,7 +26,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: RecordFlags) =>
           await (await import('../backfill-run.ts')).backfill(context, flags),
-        { graceful: true, reloads: true },
+        { batch: true, graceful: true, reloads: true },
       ),
     )
   examples(

@@ -33,7 +33,7 @@ export function register(program: Command, cli: Cli): void {
           const { gaps } = await import('../gaps-run.ts')
           return await gaps(context, flags)
         },
-        { graceful: true },
+        { batch: true, graceful: true },
       ),
     )
   addSeriesFlags(command)

@@ -20,7 +20,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: ImportFlags, files: readonly string[]) =>
           await (await import('../import-run.ts')).importCommand(context, flags, files),
-        { graceful: true },
+        { batch: true, graceful: true },
       ),
     )
   examples(

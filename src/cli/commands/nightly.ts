@@ -18,7 +18,7 @@ export function register(program: Command, cli: Cli): void {
     cli.action(
       async (context: RunContext, flags: NightlyFlags) =>
         await (await import('../nightly-run.ts')).runNightly(context, flags),
-      { graceful: true, reloads: true },
+      { batch: true, graceful: true, reloads: true },
     ),
   )
   examples(

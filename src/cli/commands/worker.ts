@@ -19,7 +19,7 @@ export function register(program: Command, cli: Cli): void {
       cli.action(
         async (context: RunContext, flags: WorkerFlags) =>
           await (await import('../worker-run.ts')).runWorker(context, flags),
-        { graceful: true, reloads: true, partOf: 'run' },
+        { batch: true, graceful: true, reloads: true, partOf: 'run' },
       ),
     )
 }

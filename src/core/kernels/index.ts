@@ -30,6 +30,9 @@ export interface Kernels {
   readonly digestWords: (words: number, twist: number, rows: number, a: number, b: number) => void
   /** The sum of mixes after their last mix, modulo 2^32, as a signed number. */
   readonly digestSum: (mixes: number, rows: number) => number
+  /** Looks at doubles and leaves what it found at `factsFound`; see `kernels/number-facts.ts`. */
+  readonly numberFacts: (values: number, rows: number) => void
+  readonly factsFound: () => number
   /** Where fields of rows are described; see `kernels/number-rows.ts`. */
   readonly rowFields: () => number
   readonly readRows: (from: number, fields: number, most: number, starts: number, base: number) => number
@@ -47,6 +50,18 @@ export interface Kernels {
   readonly columnResult: () => number
   /** Encodes 32-bit values in Parquet's hybrid of runs and packed bits, and tells its bytes. */
   readonly encodeHybrid: (values: number, count: number, width: number, out: number) => number
+  /** Sets DuckDB's hashes of rows to those of their numbers, from `first` on; see `kernels/row-hash.ts`. */
+  readonly hashStart: (hashes: number, rows: number, first: number) => void
+  /** Combines doubles, NaN for null, into the hashes of their rows. */
+  readonly hashDoubles: (values: number, rows: number, hashes: number) => void
+  /** The same of doubles that are whole numbers, hashed as integers. */
+  readonly hashWhole: (values: number, rows: number, hashes: number) => void
+  /** The same of 64-bit integers, the least of which is null. */
+  readonly hashNanoseconds: (values: number, rows: number, hashes: number) => void
+  /** The same of one integer that all rows have. */
+  readonly hashConstant: (value: number, rows: number, hashes: number) => void
+  /** All hashes, xor, as a signed 64-bit integer. */
+  readonly hashAll: (hashes: number, rows: number) => bigint
   /** Writes a zstd frame of a page to `out`, and tells its bytes. */
   readonly compressPage: (page: number, bytes: number, stride: number, lead: number, out: number) => number
 }

@@ -7,10 +7,9 @@ import {
   type ListColumn,
   type StringColumn,
 } from '../../core/batch.ts'
-import type { ColumnDefinition, DatasetDefinition } from '../../market/dataset.ts'
-import { selectDoubles, typed } from './duckdb-columns.ts'
+import type { ColumnDefinition } from '../../market/dataset.ts'
+import { selectDoubles } from './duckdb-columns.ts'
 import { buffersOf, eachNull } from './duckdb-vectors.ts'
-import { sqlString } from './sql-text.ts'
 
 /** How one column is compared. */
 export interface ColumnComparison {
@@ -21,15 +20,15 @@ export interface ColumnComparison {
 }
 
 /**
- * How a file is compared with the rows of `expected`, cell for cell; the two zeros count as one. DuckDB gives what is
- * cheap to compare: whole numbers as doubles, as they are here (±2^53, so no two of them become one), and of a text that
- * all rows have only whether they have it.
+ * How columns of a file are compared with those of `expected`, cell for cell; the two zeros count as one. DuckDB gives
+ * whole numbers as doubles, as they are here (±2^53, so no two of them become one).
  */
-export const comparisonsOf = ({ columns }: DatasetDefinition, expected: Batch): readonly ColumnComparison[] =>
+export const comparisonsOf = (
+  columns: readonly ColumnDefinition[],
+  expected: Batch,
+): readonly ColumnComparison[] =>
   columns.map((column) => {
     const data = expected.columns[column.name]!
-    const text = column.type === 'string' ? constantText(data as StringColumn) : undefined
-    if (text !== undefined) return constantComparison(column, text)
     const holds = (vector: DuckDBVector, from: number): boolean =>
       vectorHolds(column.type, vector, { data, from, nulls: nullsOf(vector) })
     return { sql: selectDoubles(column), holds }
@@ -41,21 +40,6 @@ export const chunkHolds = (
   chunk: DuckDBDataChunk,
   from: number,
 ): boolean => comparisons.every(({ holds }, i) => holds(chunk.getColumnVector(i), from))
-
-/** Texts that stand in SQL as they are. */
-const PLAIN_TEXT = /^[\x20-\x7e]{0,64}$/
-
-/** The text of every row, where it is one and the same. */
-function constantText({ codes, dictionary }: StringColumn): string | undefined {
-  const [text] = dictionary
-  if (text === undefined || dictionary.length > 1 || !PLAIN_TEXT.test(text)) return undefined
-  return codes.includes(-1) ? undefined : text
-}
-
-const constantComparison = (column: ColumnDefinition, text: string): ColumnComparison => ({
-  sql: `(${typed(column)} IS NOT DISTINCT FROM ${sqlString(text)})::TINYINT`,
-  holds: (vector) => !buffersOf<Int8Array>(vector).items.includes(0),
-})
 
 /** What a vector should hold: the rows of `data` from `from` on. */
 interface Expected<Data = ColumnData> {

@@ -20,7 +20,8 @@ export interface OperationHooks {
 }
 
 /**
- * Puts a hook before every file operation of node:fs/promises that writes, in this process, whoever calls it.
+ * Puts a hook before every file operation that writes, in this process, whoever calls it: those of node:fs/promises, and
+ * of node:fs those that the lake uses.
  *
  * @returns what takes the hook away again
  */

@@ -1,8 +1,10 @@
+import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 
 /**
- * Puts a hook before every file operation of node:fs/promises that writes, in this process, whoever calls it.
+ * Puts a hook before every file operation that writes, in this process, whoever calls it: those of node:fs/promises, and
+ * of node:fs those that the lake uses.
  * Typings and meaning: operations.d.ts.
  */
 export async function interceptOperations({ before, torn, handles = false }) {
@@ -43,6 +45,28 @@ export async function interceptOperations({ before, torn, handles = false }) {
     const what = await before({ name: 'writeFile', path: String(path) })
     if (what === 'tear') await tear(await open(path, 'w'), content)
     return await writeFile(path, content, ...rest)
+  })
+  wrap(fs, 'mkdirSync', (original) => (path, ...rest) => {
+    before({ name: 'mkdir', path: String(path) })
+    return original(path, ...rest)
+  })
+  wrap(fs, 'renameSync', (original) => (from, to) => {
+    before({ name: 'rename', path: String(from), to: String(to) })
+    return original(from, to)
+  })
+  const opened = new Map()
+  wrap(fs, 'openSync', (original) => (path, ...rest) => {
+    const descriptor = original(path, ...rest) // itself changes nothing on the disk: the lake opens for reading and to sync
+    opened.set(descriptor, String(path))
+    return descriptor
+  })
+  wrap(fs, 'fsync', (original) => (descriptor, done) => {
+    try {
+      before({ name: 'sync', path: opened.get(descriptor) ?? '' })
+    } catch (error) {
+      return done(error)
+    }
+    return original(descriptor, done)
   })
   const paths = new WeakMap()
   wrap(fsp, 'open', () => async (path, ...rest) => {
