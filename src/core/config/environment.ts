@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import { ConfigError } from '../errors.ts'
 import { KEY_NAMES, REDIS_URL_NAME, SETTINGS_NAME } from './key-names.ts'
 import { layerOf, type Layer, type SettingsTree, type ValueOrigin } from './layer.ts'
-import { settingOptions, typed, type SettingOption } from './options.ts'
+import { settingOptions, typedAt } from './options.ts'
 import { suggest } from './suggest.ts'
 
 /** Short names of settings; the later one wins, and `TAPELAKE__…` wins over both. */
@@ -81,17 +81,12 @@ function assignments(lines: readonly string[]): string {
  * @throws {ConfigError} for a `TAPELAKE__…` variable that is no setting, or a misspelt short name
  */
 export function environmentLayer(environment: Environment): Layer {
-  const options = settingOptions()
-  refuseUnknown(environment, options)
-  const names: (readonly [string, string])[] = [
-    ...SHORT_NAMES,
-    ...options.map(({ env, path }) => [env, path] as const),
-  ]
+  refuseUnknownShort(environment)
+  const long = [...environment.keys()].some((name) => name.startsWith('TAPELAKE__'))
+  const names: (readonly [string, string])[] = [...SHORT_NAMES, ...(long ? longNames(environment) : [])]
   const entries = names.flatMap(([name, path]) => {
     const variable = environment.get(name)
-    const option = options.find((known) => known.path === path)
-    if (!variable || !option) return []
-    return [[path, typed(variable.value, option), variable.origin] as const]
+    return variable ? [[path, typedAt(path, variable.value), variable.origin] as const] : []
   })
   return layerOf(entries)
 }
@@ -104,20 +99,32 @@ export function settingsOfRun(environment: Environment): Layer | undefined {
   return { tree: JSON.parse(variable.value) as SettingsTree, origins: new Map([['', origin]]) }
 }
 
-function refuseUnknown(environment: Environment, options: readonly SettingOption[]): void {
-  const others = [KEY_NAMES[0], REDIS_URL_NAME, 'TAPELAKE__POLYGON__EQUITIES']
-  const long: string[] = [...options.map(({ env }) => env), ...others]
-  const short = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', SETTINGS_NAME, NOW_NAME, NOW_SPEED_NAME]
+const NAME_HINT =
+  'TAPELAKE__SECTION__KEY, camelCase spelled UPPER_SNAKE; tapelake config show --origin lists the settings.'
+
+function refuseUnknownShort(environment: Environment): void {
+  const known = ['TAPELAKE_DATA_DIR', 'TAPELAKE_RUNTIME_DIR', SETTINGS_NAME, NOW_NAME, NOW_SPEED_NAME]
   for (const [name, { origin }] of environment) {
-    if (!name.startsWith('TAPELAKE_') || long.includes(name) || short.includes(name)) continue
-    const isLong = name.startsWith('TAPELAKE__')
-    const meant = suggest(name, isLong ? long : short)
-    if (!isLong && !meant) continue
-    throw new ConfigError(`${origin.place}: no such setting${meant ? `, did you mean ${meant}?` : ''}`, {
-      hint: 'TAPELAKE__SECTION__KEY, camelCase spelled UPPER_SNAKE; tapelake config show --origin lists the settings.',
-    })
+    if (!name.startsWith('TAPELAKE_') || name.startsWith('TAPELAKE__') || known.includes(name)) continue
+    const meant = suggest(name, known)
+    if (meant) throw noSuchSetting(origin, meant)
   }
 }
+
+/** Names and paths of all settings. @throws {ConfigError} for a long name of none */
+function longNames(environment: Environment): (readonly [string, string])[] {
+  const options = settingOptions()
+  const others = [KEY_NAMES[0], REDIS_URL_NAME, 'TAPELAKE__POLYGON__EQUITIES']
+  const known: string[] = [...options.map(({ env }) => env), ...others]
+  for (const [name, { origin }] of environment) {
+    if (!name.startsWith('TAPELAKE__') || known.includes(name)) continue
+    throw noSuchSetting(origin, suggest(name, known))
+  }
+  return options.map(({ env, path }) => [env, path] as const)
+}
+
+const noSuchSetting = ({ place }: ValueOrigin, meant: string | undefined): ConfigError =>
+  new ConfigError(`${place}: no such setting${meant ? `, did you mean ${meant}?` : ''}`, { hint: NAME_HINT })
 
 /** The API key that the environment gives, if any. @throws {ConfigError} when it cannot be one */
 export function keyOfEnvironment(environment: Environment): Variable | undefined {

@@ -23,7 +23,7 @@ import {
   type SettingsTree,
   type ValueOrigin,
 } from './layer.ts'
-import { settingOptions, typed } from './options.ts'
+import { settingOptions, typedAt } from './options.ts'
 import { settingsSchema, type Settings } from './schema.ts'
 import { findConfigFiles, readConfigFile, refuseDoubles } from './yaml-files.ts'
 
@@ -126,17 +126,20 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
 
   const tree = layers.map((layer) => layer.tree).reduce(mergeTrees, {})
   const settings = settingsSchema.parse(tree)
-  const origins = originsOf(layers)
-  const key = findKey(environment, settings, origins, absolute)
-  if (key) origins.set(API_KEY_PATH, key.origin)
-  const redisUrl = findRedisUrl(environment, settings, origins, absolute)
-  if (redisUrl) origins.set(REDIS_URL_PATH, redisUrl.origin)
+  const originOf = (path: string) => originAmong(layers, path)
+  const key = findKey(environment, settings, originOf, absolute)
+  const redisUrl = findRedisUrl(environment, settings, originOf, absolute)
+  const secrets = { [API_KEY_PATH]: key?.origin, [REDIS_URL_PATH]: redisUrl?.origin }
+  let origins: ReadonlyMap<string, ValueOrigin> | undefined
   const { file } = settings.logging
   return {
     ...{ settings, tree },
     logFile: file === undefined ? undefined : absolute(file),
     secrets: new Secrets(key?.value, redisUrl?.value),
-    origins,
+    // Only people ask: to know every setting takes longer than to read those that were given.
+    get origins() {
+      return (origins ??= originsOf(layers, secrets))
+    },
     dataDir: absolute(settings.paths.data),
     configFiles,
     pretendNowMs: nowOfEnvironment(environment),
@@ -145,26 +148,26 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
 }
 
 function flagLayer(flags: Readonly<Record<string, FlagValue>>): Layer {
-  const options = new Map(settingOptions().map((option) => [option.path, option]))
   const entries = Object.entries(flags).flatMap(([path, { flag, value }]) => {
     if (value === undefined) return []
-    const option = options.get(path)
-    const given = typeof value === 'string' && option ? typed(value, option) : value
+    const given = typeof value === 'string' ? typedAt(path, value) : value
     return [[path, given, { kind: 'flag', place: `flag ${flag}` }] as const]
   })
   return layerOf(entries)
 }
 
-function originsOf(layers: readonly Layer[]): Map<string, ValueOrigin> {
-  const origins = new Map<string, ValueOrigin>()
-  for (const { path } of settingOptions()) {
-    const given = layers.map((layer) => (hasValue(layer, path) ? layer.origins.get(path) : undefined))
-    origins.set(
-      path,
-      given.findLast((origin) => origin !== undefined) ?? { kind: 'default', place: 'default' },
-    )
-  }
+function originsOf(
+  layers: readonly Layer[],
+  secrets: Readonly<Record<string, ValueOrigin | undefined>>,
+): Map<string, ValueOrigin> {
+  const origins = new Map(settingOptions().map(({ path }) => [path, originAmong(layers, path)] as const))
+  for (const [path, origin] of Object.entries(secrets)) if (origin) origins.set(path, origin)
   return origins
+}
+
+function originAmong(layers: readonly Layer[], path: string): ValueOrigin {
+  const given = layers.map((layer) => (hasValue(layer, path) ? layer.origins.get(path) : undefined))
+  return given.findLast((origin) => origin !== undefined) ?? { kind: 'default', place: 'default' }
 }
 
 /** The value of a setting, by its dotted path. */
@@ -179,25 +182,25 @@ const hasValue = ({ tree }: Layer, path: string) => settingAt(tree as Settings, 
 function findKey(
   environment: Environment,
   settings: Settings,
-  origins: ReadonlyMap<string, ValueOrigin>,
+  originOf: (path: string) => ValueOrigin,
   absolute: (path: string) => string,
 ): Variable | undefined {
   const { apiKeyFile } = settings.sources.polygon
   const fromEnvironment = keyOfEnvironment(environment)
   if (fromEnvironment || apiKeyFile === undefined) return fromEnvironment
   const setting = 'sources.polygon.apiKeyFile'
-  return keyOfFile({ path: absolute(apiKeyFile), setting, origin: origins.get(setting)! })
+  return keyOfFile({ path: absolute(apiKeyFile), setting, origin: originOf(setting) })
 }
 
 function findRedisUrl(
   environment: Environment,
   settings: Settings,
-  origins: ReadonlyMap<string, ValueOrigin>,
+  originOf: (path: string) => ValueOrigin,
   absolute: (path: string) => string,
 ): Variable | undefined {
   const { redisUrlFile } = settings.sources.polygon.budget
   const fromEnvironment = redisUrlOfEnvironment(environment)
   if (fromEnvironment || redisUrlFile === undefined) return fromEnvironment
   const setting = 'sources.polygon.budget.redisUrlFile'
-  return redisUrlOfFile({ path: absolute(redisUrlFile), setting, origin: origins.get(setting)! })
+  return redisUrlOfFile({ path: absolute(redisUrlFile), setting, origin: originOf(setting) })
 }

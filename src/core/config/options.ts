@@ -51,12 +51,19 @@ export function envNameOf(path: readonly string[]): string {
   return ['TAPELAKE', ...words].join('__')
 }
 
-/** A text as the type that the setting wants; left as it is where it does not fit, for the schema to refuse. */
-export function typed(text: string, { types }: SettingOption): unknown {
-  const numeric = types.includes('integer') || types.includes('number')
-  if (numeric && /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i.test(text.trim())) return Number(text)
-  if (types.includes('boolean') && /^(true|false)$/.test(text)) return text === 'true'
-  return text
+const NUMBER = /^[-+]?\d+(\.\d+)?(e[-+]?\d+)?$/i
+const BOOLEAN = /^(true|false)$/
+
+/**
+ * A text as the type that the setting at `path` wants; left as it is where it does not fit, for the schema to refuse, and
+ * where there is no such setting.
+ */
+export function typedAt(path: string, text: string): unknown {
+  const isNumber = NUMBER.test(text.trim())
+  if (!isNumber && !BOOLEAN.test(text)) return text
+  const types = settingOptions().find((option) => option.path === path)?.types ?? []
+  if (isNumber) return types.includes('integer') || types.includes('number') ? Number(text) : text
+  return types.includes('boolean') ? text === 'true' : text
 }
 
 function* optionsIn(schema: JsonSchema, path: readonly string[], value: unknown): Iterable<SettingOption> {
