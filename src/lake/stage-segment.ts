@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { allEnded } from '../core/all-ended.ts'
 import type { Batch } from '../core/batch.ts'
 import { IntegrityError } from '../core/errors.ts'
@@ -76,7 +77,7 @@ export class SegmentStaging {
     const writer = this.#writer!
     await this.#onDisk(() => writer.finish())
     const reading = this.#context.engine.holds(series.dataset, this.#path, batch)
-    const content = scanContent(series.dataset, [batch])
+    const content = nextTurn().then(() => scanContent(series.dataset, [batch])) // the engine and the disk begin first
     const [sum] = await allEnded([this.#makeDurable(), this.#assertHeld(reading, content, batch.length)])
     return { segment: this.#describe(await content, sum), content: await content }
   }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBResult } from '@duckdb/node-api'
 import type { Batch } from '../../core/batch.ts'
 import type { ColumnDefinition, DatasetDefinition } from '../../market/dataset.ts'
 import type { ParquetEngine, SegmentFacts, SegmentOptions, SegmentWriter } from '../engine.ts'
@@ -39,6 +39,8 @@ export class DuckDbEngine implements ParquetEngine {
   readonly name = 'duckdb'
   readonly #options: DuckDbOptions
   #opened: Promise<DuckDbInstance> | undefined
+  /** Connections to compare files with, open and unused: with one at hand DuckDB begins at once. */
+  #idle: DuckDBConnection[] = []
   #segments = 0
   #compared = 0
   #trimming: Promise<void> = Promise.resolve()
@@ -104,7 +106,7 @@ export class DuckDbEngine implements ParquetEngine {
 
   async #holdsHash(columns: readonly HashedColumn[], path: string, expected: Batch): Promise<boolean> {
     const { instance } = await this.#open()
-    const connection = await instance.connect()
+    const connection = this.#idle.pop() ?? (await instance.connect())
     try {
       const values = [ROW_NUMBER, ...columns.map(({ sql }) => sql)].join(', ')
       const from = `read_parquet(${sqlPaths([path])}, hive_partitioning = false, file_row_number = true)`
@@ -112,11 +114,11 @@ export class DuckDbEngine implements ParquetEngine {
       finding.catch(() => undefined) // awaited below: this thread hashes while DuckDB does
       const hash = rowHash(expected, columns)
       const [rows, found] = (await finding).getRows()[0] as [bigint, bigint | null]
+      this.#idle.push(connection)
       return Number(rows) === expected.length && (found ?? 0n) === hash
     } catch (error) {
-      throw readError(error, [path])
-    } finally {
       connection.closeSync()
+      throw readError(error, [path])
     }
   }
 
@@ -180,6 +182,8 @@ export class DuckDbEngine implements ParquetEngine {
     const opened = this.#opened
     this.#opened = undefined
     await this.#trimming
+    for (const connection of this.#idle) connection.closeSync()
+    this.#idle = []
     await (await opened)?.close()
   }
 }
