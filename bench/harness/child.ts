@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { PROJECT } from './built.ts'
 import { median } from './clock.ts'
@@ -49,6 +50,18 @@ export interface Finished {
   readonly wallMs: number
 }
 
+export interface RunOptions {
+  /** Exit codes that are fine; default 0 alone. */
+  readonly codes?: readonly number[]
+  /** True: the process and all that it starts are kept to the first core; see {@link canPin}. */
+  readonly oneCore?: boolean
+}
+
+const ONE_CORE = ['taskset', '--cpu-list', '0'] as const
+
+/** Whether this machine can keep processes to one core (util-linux has the command). */
+export const canPin = (): boolean => spawnSync(ONE_CORE[0], ['--version']).status === 0
+
 /**
  * Runs node with `args` to its end.
  *
@@ -57,10 +70,11 @@ export interface Finished {
 export async function runNode(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  codes: readonly number[] = [0],
+  { codes = [0], oneCore = false }: RunOptions = {},
 ): Promise<Finished> {
   const startMs = performance.now()
-  const child = spawn(process.execPath, args, {
+  const [command, ...rest] = [...(oneCore ? ONE_CORE : []), process.execPath, ...args]
+  const child = spawn(command!, rest, {
     cwd: PROJECT,
     env: cleanEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -111,6 +125,8 @@ export function medians(runs: readonly Figures[]): Figures {
 /** A process that serves until it is stopped. */
 export interface Served {
   readonly url: string
+  /** Keeps it to the first core from now on, or lets it run on all; see {@link canPin}. */
+  pin(oneCore: boolean): void
   stop(): Promise<void>
 }
 
@@ -122,7 +138,11 @@ export async function serve(args: readonly string[]): Promise<Served> {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   try {
-    return { url: await urlOf(child), stop: () => stop(child) }
+    const pin = (oneCore: boolean): void => {
+      const cores = oneCore ? '0' : `0-${cpus().length - 1}`
+      spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', cores, String(child.pid)])
+    }
+    return { url: await urlOf(child), pin, stop: () => stop(child) }
   } catch (error) {
     child.kill()
     throw error

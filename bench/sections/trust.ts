@@ -189,7 +189,7 @@ async function program(
   const { wallMs } = await runNode(
     [...REPORT_USAGE, TAPELAKE, ...args, '--json', '--no-progress'],
     { ...env, BENCH_USAGE: usage },
-    codes,
+    { codes },
   )
   const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(readFileSync(usage, 'utf8')) as Usage
   return { wallMs, cpuMs: (userCPUTime + systemCPUTime) / 1000, rssBytes: maxRSS * 1024 }
