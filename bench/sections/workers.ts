@@ -103,7 +103,7 @@ export async function workers(setup: Setup): Promise<Report> {
             atLeast(
               '2 workers to 1 on one core, part of what parsing JSON gains',
               speed(two!) / speed(oneCore) / ceiling,
-              smoke ? 0.4 : 0.8,
+              smoke ? 0.4 : 0.7,
               '',
             ),
           ]
