@@ -11,6 +11,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // Most tests that take long wait for processes that they started.
     maxWorkers: 2,
+    // Files leave nothing behind in their process; to load everything anew for each took a third of the time of the others.
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     env: { NO_PROXY: '127.0.0.1,localhost', TZ: 'America/New_York', TAPELAKE_RUNTIME_DIR },

@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DiskError, EXIT, InterruptedError, LockedError } from '../../src/core/errors.ts'
 import { claimsFolder, claimSocket, type SocketClaim } from '../../src/lake/owner-lock.ts'
 import { processStart } from '../../src/lake/process-identity.ts'
@@ -130,16 +130,13 @@ describe('the claim on a socket', () => {
   })
 
   test('lies in one folder per user, whatever TMPDIR and XDG_RUNTIME_DIR say, unless it is named', () => {
-    const before = { ...process.env }
-    onTestFinished(() => {
-      process.env = before
-    })
-    delete process.env.TAPELAKE_RUNTIME_DIR
+    onTestFinished(() => void vi.unstubAllEnvs())
+    vi.stubEnv('TAPELAKE_RUNTIME_DIR', undefined)
     const usual = claimsFolder()
-    process.env.TMPDIR = '/elsewhere'
-    process.env.XDG_RUNTIME_DIR = '/elsewhere'
+    vi.stubEnv('TMPDIR', '/elsewhere')
+    vi.stubEnv('XDG_RUNTIME_DIR', '/elsewhere')
     expect(claimsFolder()).toBe(usual)
-    process.env.TAPELAKE_RUNTIME_DIR = '/named'
+    vi.stubEnv('TAPELAKE_RUNTIME_DIR', '/named')
     expect(claimsFolder()).toBe('/named')
   })
 })
