@@ -74,7 +74,7 @@ export async function runNode(
 ): Promise<Finished> {
   const startMs = performance.now()
   const [command, ...rest] = [...(oneCore ? ONE_CORE : []), process.execPath, ...args]
-  const child = spawn(command!, rest, {
+  const child = spawn(command, rest, {
     cwd: PROJECT,
     env: cleanEnv(env),
     stdio: ['ignore', 'pipe', 'pipe'],
